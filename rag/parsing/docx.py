@@ -23,7 +23,10 @@ _LARGEST_PART = 4 << 20
 _LARGEST_BODY = 64 << 20
 _NUMBERING, _STYLES = "word/numbering.xml", "word/styles.xml"
 _UTF8 = (b"<?xml", b"\xef\xbb\xbf<?xml", b"<w:")
-_MOVED, _END_OF_MOVED = b"<w:moveFrom ", b"</w:moveFrom>"
+_MOVED = b"<w:moveFrom ", b"</w:moveFrom>"
+_TABLE_STYLE = b'<w:style w:type="table" ', b"</w:style>"
+"""Nine tenths of what Word writes about styles, and nothing about lists."""
+
 _W = "{http://schemas.openxmlformats.org/wordprocessingml/2006/main}"
 _TEXT = f"{_W}t"
 _BREAKS = {f"{_W}tab": " ", f"{_W}br": " ", f"{_W}noBreakHyphen": "-"}
@@ -44,20 +47,21 @@ def with_shown_text(data: bytes) -> bytes:
             return data
         body = archive.read(_DOCUMENT)
         numbering, styles = (_part(archive, name, names) for name in (_NUMBERING, _STYLES))
+        styles = _cut(styles, *_TABLE_STYLE)
         shown = _shown(body, numbering, styles)
         if shown == body:
             return data
+        new = {_DOCUMENT: shown} | ({_STYLES: styles} if styles else {})
         rewritten = BytesIO()
         with zipfile.ZipFile(rewritten, "w") as copy:
             for entry in archive.infolist():
                 if not entry.filename.startswith(_MEDIA):
-                    part = entry.filename == _DOCUMENT
-                    copy.writestr(entry.filename, shown if part else archive.read(entry))
+                    copy.writestr(entry.filename, new.get(entry.filename) or archive.read(entry))
     return rewritten.getvalue()
 
 
 def _shown(body: bytes, numbering: bytes, styles: bytes) -> bytes:
-    shown = _cut(body) if _MOVED in body else body
+    shown = _cut(body, *_MOVED)
     if not body.startswith(_UTF8):
         return shown
     try:
@@ -87,17 +91,18 @@ def heads_and_feet(data: bytes) -> tuple[list[str], list[str]]:
     return list(lines["header"]), list(lines["footer"])
 
 
-def _cut(body: bytes) -> bytes:
+def _cut(part: bytes, start_tag: bytes, end_tag: bytes) -> bytes:
+    """The part without the elements that begin with ``start_tag``, which do not contain each other."""
     kept, position = [], 0
-    while (start := body.find(_MOVED, position)) >= 0:
-        opened = body.find(b">", start)
-        empty = body[opened - 1 : opened] == b"/"  # says of a paragraph's mark that it was moved
-        end = opened + 1 if empty else body.find(_END_OF_MOVED, opened) + len(_END_OF_MOVED)
+    while (start := part.find(start_tag, position)) >= 0:
+        opened = part.find(b">", start)
+        empty = part[opened - 1 : opened] == b"/"  # says of a paragraph's mark that it was moved
+        end = opened + 1 if empty else part.find(end_tag, opened) + len(end_tag)
         if end <= opened:
             break
-        kept.append(body[position:start])
+        kept.append(part[position:start])
         position = end
-    return b"".join(kept) + body[position:]
+    return b"".join(kept) + part[position:] if kept else part
 
 
 def _paragraphs(part: bytes) -> Iterator[str]:

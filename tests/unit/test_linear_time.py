@@ -306,7 +306,10 @@ COVERED: Mapping[str, Mapping[str, Reads]] = {
     "rag.parsing.charsets": {
         "guess": lambda text: charsets.decode_by_guess(text.encode("cp1252", "replace"))
     },
-    "rag.parsing.docx": {"head": lambda text: list(docx._paragraphs(f"<w>{escape(text)}</w>".encode()))},
+    "rag.parsing.docx": {
+        "head": lambda text: list(docx._paragraphs(f"<w>{escape(text)}</w>".encode())),
+        "styles": lambda text: docx._cut(f'<w:style w:type="table" {text}'.encode(), *docx._TABLE_STYLE),
+    },
     "rag.parsing.docx_body": {"numbers": docx_body.with_numbers},
     "rag.parsing.docx_numbering": {"form": written_as},
     "rag.parsing.inner_pictures": {"images": InnerPictures(lambda _: b"").marked},
