@@ -95,7 +95,8 @@ def _cut(part: bytes, start_tag: bytes, end_tag: bytes) -> bytes:
     """The part without the elements that begin with ``start_tag``, which do not contain each other."""
     kept, position = [], 0
     while (start := part.find(start_tag, position)) >= 0:
-        opened = part.find(b">", start)
+        if (opened := part.find(b">", start)) < 0:
+            break
         empty = part[opened - 1 : opened] == b"/"  # says of a paragraph's mark that it was moved
         end = opened + 1 if empty else part.find(end_tag, opened) + len(end_tag)
         if end <= opened:

@@ -55,6 +55,13 @@ def test_text_that_was_moved_stands_at_its_new_place_only():
     assert "Bonn" in body
 
 
+@pytest.mark.timeout(20)
+def test_a_body_that_breaks_off_within_a_tag_is_read_to_its_end():
+    body = b"<w:p/><w:moveFrom </"
+
+    assert docx._cut(body, *docx._MOVED) == body
+
+
 def test_a_file_that_says_all_that_it_shows_is_left_as_it_is():
     data = written()
 
