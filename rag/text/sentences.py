@@ -57,6 +57,8 @@ _ORDINAL = re.compile(
 _WITHIN_CODE = re.compile(r"[.!?][\\\d^$({]")  # a stop in "\\.\\d{2}" or "3.6.4"
 _LAST_WORD = re.compile(r"[^\W\d_]{1,8}\Z")
 _ENDING = 24  # characters before a stop that tell whether a sentence ends there
+_WRAPPED = 50  # characters of a line that was broken because it was full
+_STOPS = frozenset(".:;!?…。！？؟।")
 
 _LONGEST_ROW = 1_000  # characters
 
@@ -205,9 +207,12 @@ def _trimmed(text: str, start: int, end: int, kind: Kind) -> Iterator[Sentence]:
 def _blocks(text: str) -> Iterator[Sentence]:
     """Runs of lines that belong together; blank lines, rules and underlines belong to none."""
     block: Sentence | None = None
+    before: _Line | None = None
     for line in _lines(text):
         lazy = block is not None and (line.kind, block.kind) == (Kind.PROSE, Kind.ITEM)
-        if block is not None and line.kind and not line.opens and (lazy or line.kind is block.kind):
+        opens = line.opens and not (before is not None and _is_wrapped(text, before, line))
+        before = line
+        if block is not None and line.kind and not opens and (lazy or line.kind is block.kind):
             block = Sentence(block.start, line.end, block.kind)
             continue
         if block is not None:
@@ -217,6 +222,14 @@ def _blocks(text: str) -> Iterator[Sentence]:
         block = Sentence(line.start, line.end, line.kind) if line.kind is not None else None
     if block is not None:
         yield block
+
+
+def _is_wrapped(text: str, before: _Line, line: _Line) -> bool:
+    """Whether ``line``, "listen here alone: …", is no field, but goes on with the full line ``before`` it."""
+    words = text[_end_of_marks(text, before.start, before.end) : before.end].rstrip()
+    running = line.kind is Kind.PROSE and before.kind in (Kind.PROSE, Kind.ITEM)
+    full = len(words) >= _WRAPPED and words[-1] not in _STOPS and not _FIELD.match(words)
+    return running and full and text[line.start : line.end].lstrip()[:1].islower()
 
 
 def _lines(text: str) -> Iterator[_Line]:

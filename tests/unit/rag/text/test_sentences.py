@@ -70,6 +70,27 @@ def test_abbreviations_and_ordinals_are_those_of_the_language(expected: list[str
     assert quotes(" ".join(expected)) == expected
 
 
+_FULL = "Only the proxy is reached from elsewhere; the console (5555) and the board (3000)"
+
+
+@pytest.mark.parametrize("mark", ["", "- "])
+def test_a_sentence_goes_on_in_the_next_line_though_a_colon_follows_there(mark: str) -> None:
+    text = f"{mark}{_FULL}\nlisten on 127.0.0.1 alone: reach them by a tunnel. Ask first."
+
+    assert quotes(text) == [
+        f"{mark}{_FULL}\nlisten on 127.0.0.1 alone: reach them by a tunnel.",
+        "Ask first.",
+    ]
+
+
+@pytest.mark.parametrize(
+    "before",
+    ["Settings of the server", f"{_FULL}.", f"comment: {_FULL}", f"- comment: {_FULL}"],
+)
+def test_a_field_below_a_short_line_a_sentence_or_a_field_is_a_piece(before: str) -> None:
+    assert quotes(f"{before}\nport: 80\nhost: a") == [before, "port: 80", "host: a"]
+
+
 def test_markdown_blocks_are_pieces_of_their_own() -> None:
     text = (
         "# Title\n\nIntro text\ngoes on.\n\n- first. Still first.\n- [x] second\n1. third\n\n"
