@@ -91,7 +91,8 @@ def test_a_signal_ends_it_with_0_and_nothing_left(engine, store, number):
     engine.process.send_signal(number)
     assert engine.process.wait(timeout=20) == 0
     assert not engine.socket.exists()
-    assert engine.process.stderr.read() == ""
+    # on a full machine a call may have taken so long that the log tells it
+    assert [line for line in engine.process.stderr if " took " not in line] == []
 
 
 def test_a_call_in_flight_is_answered_before_the_end(engine, store):
