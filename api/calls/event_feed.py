@@ -13,6 +13,7 @@ import threading
 from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from time import monotonic
 
 from fastapi.concurrency import run_in_threadpool
 from fastapi.sse import format_sse_event
@@ -21,9 +22,17 @@ from rag.model import EventKind, JobEvent
 from rag.ports import JobStore
 from rag.redis.job_notifications import ChangeFeed, Watch
 
-_APART_SECONDS = 0.2  # between two reads
+_LEAST_PAUSE, _LONGEST_PAUSE = 0.2, 1.0
+"""Seconds between two reads. Each one may have something for every stream."""
+
+_PAUSE_PER_STREAM, _PAUSE_PER_SECOND = 0.005, 10.0
+"""With more than 40 streams, or after a read of thousands of jobs, the pause grows: sending to a stream takes
+some 80 µs of a processor, reading of a job some 5 µs of the broker."""
+
 _RECHECK_SECONDS = 2.0  # a notification may be lost
 _BUSY = 5  # reads in a row with something new
+
+_to_json = json.JSONEncoder(ensure_ascii=False).encode  # json.dumps would make an encoder for each event
 
 Place = tuple[int, int]
 """Milliseconds and a number, which order the events of all jobs."""
@@ -36,7 +45,7 @@ def place_of(event_id: str) -> Place:
 
 def encode_event(job_id: str, event: JobEvent) -> bytes:
     """The event as ``GET /v1/events`` sends it."""
-    data = json.dumps({"job_id": job_id, "data": event.data}, ensure_ascii=False)
+    data = _to_json({"job_id": job_id, "data": event.data})
     event_id = f"{event.id}/{job_id}" if event.id else None
     return format_sse_event(event=event.kind.value, data_str=data, id=event_id)
 
@@ -122,6 +131,7 @@ class JobEventFeed:
         self._stopping = stopping
         self._followed: dict[str, _FollowedJob] = {}
         self._joining: list[tuple[Follower, tuple[str, ...]]] = []
+        self._streams = 0
         self._watch: Watch | None = None
         self._stopped = False
         self._task: asyncio.Task[None] | None = None
@@ -137,9 +147,11 @@ class JobEventFeed:
             self._changes.add(self._watch, *job_ids)
             self._watch.wake()
         self._start()
+        self._streams += 1
         try:
             yield follower
         finally:
+            self._streams -= 1
             for job_id in job_ids:
                 self._leave(follower, job_id)
 
@@ -193,12 +205,12 @@ class JobEventFeed:
 
     async def _read_paced(self) -> bool:
         """Read, and pause. False when there was nothing new, or nothing is left to do."""
-        stopping = self._stopping.is_set()
+        stopping, begun = self._stopping.is_set(), monotonic()
         news = await self._read()
         self._stopped = stopping
         if stopping or not self._followed:
             return False
-        await asyncio.sleep(_APART_SECONDS)
+        await asyncio.sleep(_pause_after(monotonic() - begun, self._streams))
         return news
 
     async def _read(self) -> bool:
@@ -226,6 +238,11 @@ class JobEventFeed:
         for follower in [each for each in job.followers if each.joined]:
             follower.end_job(job_id)
             self._leave(follower, job_id)
+
+
+def _pause_after(seconds: float, streams: int) -> float:
+    """Seconds until the next read, after one that took ``seconds``. It grows with what they cost."""
+    return min(_LONGEST_PAUSE, max(_LEAST_PAUSE, seconds * _PAUSE_PER_SECOND, streams * _PAUSE_PER_STREAM))
 
 
 def _hand_out(job: _FollowedJob, entry: FeedEntry) -> None:
