@@ -37,6 +37,7 @@ _AWAY = "a part is away; come back with Last-Event-ID"
 _LAST = 2**63 - 1
 _ID = re.compile(r"(\d{1,19})(-\d{1,19})?/([A-Za-z0-9-]{1,64})\Z", re.ASCII)
 _IN_PLACE = "In place of the header"
+_STREAM_HEADERS = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}  # nginx would hold events back
 _NOTHING_NEW = format_sse_event(comment="nothing new")
 
 log = logging.getLogger(__name__)
@@ -138,10 +139,6 @@ class EncodedEvents(StreamingResponse):
 
     media_type = "text/event-stream"
 
-    def __init__(self, pieces: AsyncIterator[bytes]) -> None:
-        # nginx would hold the events back
-        super().__init__(pieces, headers={"Cache-Control": "no-cache", "X-Accel-Buffering": "no"})
-
 
 @dataclass(frozen=True, slots=True)
 class JobsStream:
@@ -189,7 +186,7 @@ async def jobs_events(stream: Annotated[JobsStream, Depends(jobs_stream)]) -> Re
     has an `error` of type `not-found`; 404 when none exists. Ends when all jobs are over and their last
     events are sent. After `Last-Event-ID` nothing is missed; what happened to other jobs in the same
     millisecond may come twice."""
-    return EncodedEvents(_texts(stream))
+    return EncodedEvents(_texts(stream), headers=_STREAM_HEADERS)
 
 
 async def _texts(stream: JobsStream) -> AsyncIterator[bytes]:
