@@ -40,8 +40,9 @@ QUICK_READ, READ = 300, 900
 """Documents that are ingested while others read of them: some seconds of work, five times."""
 
 COMPARED_PARAGRAPHS, COMPARED_CHAPTERS = 300, 3
-ROOM = {"MAX_OPEN_QUERIES": "10000"}
-"""Submits are measured without waiting for the jobs, so that many are open at once."""
+ROOM = {"MAX_OPEN_QUERIES": "10000", "MAX_CONNECTIONS": "2000"}
+"""Submits are measured without waiting for the jobs, so that many are open at once, and by 500 clients of one
+address, which may have half of the connections."""
 
 Figures = dict[str, Figure]
 

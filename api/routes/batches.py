@@ -232,7 +232,8 @@ async def batch_events(
     call, found = stream
     told_last: BatchStanding | None = None
     try:
-        async with call.parts.changes.watch(found.id) as watch:
+        # Only the ends of its jobs are announced under a batch's id.
+        async with call.parts.changes.watch(found.id, every=False) as watch:
             while True:
                 standing = await call.run_in_thread(call.parts.batches.standing, found.id)
                 for kind, data in _news(told_last, standing):

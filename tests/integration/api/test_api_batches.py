@@ -221,6 +221,21 @@ class TestProgress:
         again = api.http.get(f"{answer['status_url']}/events", headers={"Last-Event-ID": last})
         assert again.status_code == 204
 
+    def test_events_come_while_the_jobs_end_without_a_notification_of_each_change(self, api: Service) -> None:
+        answer = sent(api, texts(2))
+        kinds: list[str] = []
+        with api.http.stream("GET", f"{answer['status_url']}/events") as stream:
+            for line in stream.iter_lines():
+                if line.startswith("event: "):
+                    kinds.append(line.removeprefix("event: "))
+                    assert not api.parts.changes._subscribed_to_all
+                if line.startswith("event: progress") and (left := answer["jobs"]):
+                    api.finish(left.pop()["job_id"])
+
+        assert kinds[:2] == ["state", "progress"]
+        assert kinds[-2:] == ["progress", "result"]
+        assert kinds.count("progress") >= 3
+
     def test_a_cancel_ends_what_is_open(self, api: Service) -> None:
         answer = sent(api, texts(3))
         api.finish(answer["jobs"][0]["job_id"])
