@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from api.access.access import Authenticator, Issuer
 from api.access.limits import FairSemaphore, Quota, RateLimit, RateLimiter, Unlimited
+from api.calls.batch_standings import BatchStandings
 from api.calls.event_feed import JobEventFeed
 from api.incoming.receiving import MIB, BodyReceiver
 from rag.backups.listing import BackupListing
@@ -74,6 +75,7 @@ class Parts:
     disks: Disks
     changes: ChangeFeed
     events: JobEventFeed
+    standings: BatchStandings
     heartbeats: Heartbeats
     cache: Cache
     usage: TokenUsage
@@ -133,6 +135,7 @@ def build(settings: Settings) -> Parts:
         disks=Disks.of(settings),
         changes=changes,
         events=JobEventFeed(jobs, changes, stopping),
+        standings=BatchStandings(batches),
         heartbeats=heartbeats,
         usage=TokenUsage(client),
         servers=ServerHealth(client),

@@ -13,12 +13,13 @@ from dataclasses import dataclass, replace
 from typing import Annotated, Self
 
 from fastapi import APIRouter, Depends, Header, Query
-from fastapi.responses import Response, StreamingResponse
+from fastapi.responses import Response
 from fastapi.sse import EventSourceResponse, ServerSentEvent, format_sse_event
 from starlette.exceptions import HTTPException
 
 from api.calls.auth import Call, ListenCall
 from api.calls.event_feed import FeedEntry, Follower, encode_event, place_of
+from api.calls.event_streams import EncodedEvents, stream_events
 from api.calls.openapi import problems
 from api.calls.parts import Parts
 from api.calls.waiting import no_such_job
@@ -37,7 +38,6 @@ _AWAY = "a part is away; come back with Last-Event-ID"
 _LAST = 2**63 - 1
 _ID = re.compile(r"(\d{1,19})(-\d{1,19})?/([A-Za-z0-9-]{1,64})\Z", re.ASCII)
 _IN_PLACE = "In place of the header"
-_STREAM_HEADERS = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}  # nginx would hold events back
 _NOTHING_NEW = format_sse_event(comment="nothing new")
 
 log = logging.getLogger(__name__)
@@ -134,12 +134,6 @@ class Place:
         return (place_of(self.event), self.job_id) < (place_of(event.id), job_id)
 
 
-class EncodedEvents(StreamingResponse):
-    """A stream of encoded events. FastAPI's own would check and encode every event anew for each stream."""
-
-    media_type = "text/event-stream"
-
-
 @dataclass(frozen=True, slots=True)
 class JobsStream:
     """Jobs that a client follows. ``missing``: ids of jobs that do not exist for the caller."""
@@ -186,7 +180,7 @@ async def jobs_events(stream: Annotated[JobsStream, Depends(jobs_stream)]) -> Re
     has an `error` of type `not-found`; 404 when none exists. Ends when all jobs are over and their last
     events are sent. After `Last-Event-ID` nothing is missed; what happened to other jobs in the same
     millisecond may come twice."""
-    return EncodedEvents(_texts(stream), headers=_STREAM_HEADERS)
+    return stream_events(_texts(stream))
 
 
 async def _texts(stream: JobsStream) -> AsyncIterator[bytes]:

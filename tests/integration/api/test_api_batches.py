@@ -12,6 +12,7 @@ from typing import Any
 import httpx
 import pytest
 
+from api.routes import batches as routes
 from rag.jobs import DurableBatchStore
 from rag.model import Json, Stage
 from tests.integration.apiserver import Service, serving, settings_of
@@ -235,6 +236,16 @@ class TestProgress:
         assert kinds[:2] == ["state", "progress"]
         assert kinds[-2:] == ["progress", "result"]
         assert kinds.count("progress") >= 3
+
+    def test_a_comment_comes_while_nothing_happens(
+        self, api: Service, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(routes, "_SILENCE_SECONDS", 0.0)
+        monkeypatch.setattr(routes, "_RECHECK_SECONDS", 0.05)
+        answer = sent(api, texts(1))
+        with api.http.stream("GET", f"{answer['status_url']}/events") as stream:
+            assert next(line for line in stream.iter_lines() if line.startswith(":")) == ": ping"
+            api.finish(answer["jobs"][0]["job_id"])
 
     def test_a_cancel_ends_what_is_open(self, api: Service) -> None:
         answer = sent(api, texts(3))
