@@ -84,6 +84,11 @@ class Caller:
         )
         return dict(answer.raise_for_status().json())
 
+    def count_done(self, batch_id: str) -> int:
+        """How many jobs of the batch have succeeded by now."""
+        batch = self._http.get(f"/v1/batches/{batch_id}").raise_for_status().json()
+        return int(batch["counts"].get("succeeded", 0))
+
     def finish_batch(self, batch_id: str) -> int:
         """Wait for all jobs of the batch. Returns their number. ModelError unless all succeeded."""
         while True:

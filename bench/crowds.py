@@ -1,11 +1,11 @@
 """Many clients at once: 500 that submit, and 100 that read events while documents are ingested.
 
-The clients share the machine with the stack, so their own work is part of what is measured.
+The clients share the machine with the stack. So those that read do next to nothing, and those that submit do
+the same at a bare endpoint.
 """
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from statistics import median
 from time import perf_counter
@@ -14,11 +14,12 @@ import httpx
 
 from bench.client import Caller
 from bench.figures import Figure, percentile
+from bench.stack import Stack
+from bench.streams import reading
 from bench.submission import QUESTION, bare_endpoint
 
 CLIENTS, READERS = 500, 100
-JOBS_EACH = 100
-"""Jobs that one reader follows by one stream."""
+_TURNS = (0, READERS, 0, READERS, 0)
 
 _CONNECTIONS = httpx.Limits(max_connections=CLIENTS, max_keepalive_connections=CLIENTS)
 
@@ -46,18 +47,40 @@ def measure_submits(url: str, collection: str, count: int) -> dict[str, Figure]:
     }
 
 
-def measure_readers(caller: Caller, url: str, texts: Sequence[str], collection: str) -> dict[str, Figure]:
-    """Ingest ``texts`` three times, the second time with 100 readers of the jobs' events."""
-    rates = [
-        _ingestion_rate(caller, url, [f"{turn}\n\n{text}" for text in texts], collection, readers)
-        for turn, readers in enumerate((0, READERS, 0))
+def measure_readers(stack: Stack, caller: Caller, texts: Sequence[str], collection: str) -> dict[str, Figure]:
+    """Ingest ``texts`` five times, the second and fourth time with 100 readers of the jobs' events."""
+    turns = [
+        _ingest(stack, caller, [f"{turn}.{n}\n\n{text}" for n, text in enumerate(texts)], collection, readers)
+        for turn, readers in enumerate(_TURNS)
     ]
-    alone = median((rates[0], rates[2]))
+    alone, read = turns[::2], turns[1::2]
+    rate, seconds = median(turn.rate for turn in alone), median(turn.seconds for turn in alone)
     return {
         "event_readers_cost": Figure(
-            1 - rates[1] / alone, "of the rate", 0.05, peers={"alone, documents/s": alone}
-        )
+            1 - median(turn.rate for turn in read) / rate,
+            "of the rate",
+            0.05,
+            peers={"alone, documents/s": rate},
+        ),
+        "event_readers_processor_cost": Figure(
+            median(turn.seconds for turn in read) / seconds - 1,
+            "of the stack's processor time",
+            peers={
+                "alone, ms a document": seconds * 1000,
+                "the readers themselves, ms a document": median(turn.readers for turn in read) * 1000,
+            },
+        ),
     }
+
+
+@dataclass(frozen=True, slots=True)
+class _Ingested:
+    """``rate``: documents a second. ``seconds``: processor time of the stack for one document, and
+    ``readers``: that of the readers."""
+
+    rate: float
+    seconds: float
+    readers: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,27 +107,12 @@ async def _submit_all(post: Post, count: int) -> _Submitted:
         return _Submitted(perf_counter() - begun, waits)
 
 
-def _ingestion_rate(caller: Caller, url: str, texts: Sequence[str], collection: str, readers: int) -> float:
-    """Documents a second of one batch, whose jobs ``readers`` clients follow."""
-    begun = perf_counter()
+def _ingest(stack: Stack, caller: Caller, texts: Sequence[str], collection: str, readers: int) -> _Ingested:
+    """Ingest one batch, whose jobs so many readers follow. What was done before they read is left out."""
     batch = caller.submit_batch(texts, collection)
-    jobs = [placed["job_id"] for placed in batch["jobs"]]
-    with ThreadPoolExecutor(1) as pool:
-        crowd = pool.submit(lambda: asyncio.run(_read_all(url, jobs, readers)))
-        caller.finish_batch(batch["batch_id"])
-        rate = len(texts) / (perf_counter() - begun)
-        crowd.result()
-    return rate
-
-
-async def _read_all(url: str, jobs: Sequence[str], readers: int) -> None:
-    async with httpx.AsyncClient(timeout=60, limits=_CONNECTIONS) as http:
-
-        async def read(first: int) -> None:
-            followed = [jobs[(first + n) % len(jobs)] for n in range(min(JOBS_EACH, len(jobs)))]
-            async with http.stream("GET", f"{url}/v1/events", params={"job": followed}) as stream:
-                stream.raise_for_status()
-                async for _ in stream.aiter_bytes():
-                    pass
-
-        await asyncio.gather(*(read(reader * len(jobs) // readers) for reader in range(readers)))
+    with reading(stack.url, [placed["job_id"] for placed in batch["jobs"]], readers) as ended:
+        done = caller.count_done(batch["batch_id"])
+        begun, used = perf_counter(), stack.processor_seconds()
+        left = caller.finish_batch(batch["batch_id"]) - done
+        seconds, used = perf_counter() - begun, stack.processor_seconds() - used
+        return _Ingested(left / seconds, used / left, ended.result() / left)

@@ -5,6 +5,7 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import cycle, islice
 from pathlib import Path
 from time import sleep
 from typing import Annotated
@@ -35,10 +36,13 @@ from workers.tools import Tools
 
 OUT = Path("bench/out/latest.json")
 SETTLE_SECONDS = 3.0
-READ_DOCUMENTS = 300
+QUICK_READ, READ = 300, 900
+"""Documents that are ingested while others read of them: some seconds of work, five times."""
+
 COMPARED_PARAGRAPHS, COMPARED_CHAPTERS = 300, 3
-ROOM = {"MAX_OPEN_QUERIES": "10000"}
-"""Submits are measured without waiting for the jobs, so that many are open at once."""
+ROOM = {"MAX_OPEN_QUERIES": "10000", "MAX_CONNECTIONS": "2000"}
+"""Submits are measured without waiting for the jobs, so that many are open at once, and by 500 clients of one
+address, which may have half of the connections."""
 
 Figures = dict[str, Figure]
 
@@ -124,8 +128,8 @@ def _measure_crowds(
 ) -> Figures:
     """Whatever has many clients or many jobs. Submits come last, since their jobs are not waited for."""
     console.print("reading events …")
-    texts = paragraphs[: extent.some(60, READ_DOCUMENTS)]
-    figures = crowds.measure_readers(caller, stack.url, texts, "bench-readers")
+    texts = list(islice(cycle(paragraphs), extent.some(QUICK_READ, READ)))
+    figures = crowds.measure_readers(stack, caller, texts, "bench-readers")
     console.print(f"doing {extent.jobs:,} jobs …")
     figures |= endurance.measure(stack, caller, extent.jobs, "bench-jobs")
     console.print("submitting …")

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, TypeVar
 
 from api.access.access import Authenticator, Issuer
 from api.access.limits import FairSemaphore, Quota, RateLimit, RateLimiter, Unlimited
+from api.calls.batch_standings import BatchStandings
+from api.calls.event_feed import JobEventFeed
 from api.incoming.receiving import MIB, BodyReceiver
 from rag.backups.listing import BackupListing
 from rag.backups.retention import Retention
@@ -72,6 +74,8 @@ class Parts:
     broker: BrokerWatch
     disks: Disks
     changes: ChangeFeed
+    events: JobEventFeed
+    standings: BatchStandings
     heartbeats: Heartbeats
     cache: Cache
     usage: TokenUsage
@@ -102,6 +106,7 @@ def build(settings: Settings) -> Parts:
     finder, issuer = KeyFinder(async_client, journal), _issuer_of(settings)
     publisher = Publisher(settings)
     heartbeats = measure(Heartbeats(client), "redis")
+    changes, stopping = ChangeFeed(settings.records_url), threading.Event()
     threads = settings.max_concurrent_requests
 
     def limit(per_minute: int, what: str) -> RateLimiter:
@@ -128,7 +133,9 @@ def build(settings: Settings) -> Parts:
         backup_status=BackupStatus(client),
         broker=BrokerWatch(client, settings),
         disks=Disks.of(settings),
-        changes=ChangeFeed(settings.records_url),
+        changes=changes,
+        events=JobEventFeed(jobs, changes, stopping),
+        standings=BatchStandings(batches),
         heartbeats=heartbeats,
         usage=TokenUsage(client),
         servers=ServerHealth(client),
@@ -140,7 +147,7 @@ def build(settings: Settings) -> Parts:
         uploads=FairSemaphore(max(1, threads // 2), own=max(1, threads // 8)),
         threads=FairSemaphore(threads, own=max(1, threads // 8)),
         waits=Quota("long polls and event streams", settings.max_connections // 2),
-        stopping=threading.Event(),
+        stopping=stopping,
     )
 
 

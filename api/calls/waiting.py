@@ -10,6 +10,7 @@ from fastapi import Request
 from fastapi.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect
 
+from api.calls.batch_standings import APART_SECONDS
 from api.calls.parts import Parts
 from rag.errors import NotFound
 from rag.model import BatchStanding, Job
@@ -17,9 +18,6 @@ from rag.model import BatchStanding, Job
 T = TypeVar("T")
 
 LONGEST_WAIT = 60
-APART_SECONDS = 0.2
-"""Between two looks at all jobs of a batch."""
-
 _RECHECK_SECONDS = 5.0
 _PREFERENCE = re.compile(r'(?:[^,"]|"(?:[^"\\]|\\.)*(?:"|\Z))+')
 _WAIT = re.compile(r'\s*wait\s*=\s*(?:(\d{1,9})|"(\d{1,9})")\s*\Z', re.IGNORECASE)

@@ -3,17 +3,17 @@
 A batch with a document of a collection outside the key's scope does not exist for that key.
 """
 
-import asyncio
 import json
 import logging
-from collections.abc import AsyncIterable, AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import suppress
+from time import monotonic
 from typing import IO, Annotated, Any
 
 from fastapi import APIRouter, Depends, Header, Query
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import Response
-from fastapi.sse import EventSourceResponse, ServerSentEvent
+from fastapi.sse import KEEPALIVE_COMMENT, format_sse_event
 from starlette.exceptions import HTTPException
 
 from api.access.access import DOCUMENTS
@@ -21,11 +21,12 @@ from api.calls.auth import Call, ListenCall, ReadCall, WriteCall
 from api.calls.batch_archives import ArchiveBody
 from api.calls.batch_bodies import BatchBody, Defaults, LineBody
 from api.calls.batch_forms import FormBody
+from api.calls.event_streams import EncodedEvents, stream_events
 from api.calls.json_body import media_type
 from api.calls.openapi import SUBMIT_HEADERS, batch_body, problems
 from api.calls.parts import Parts
 from api.calls.submission import idempotency_of
-from api.calls.waiting import APART_SECONDS, preferred_wait, wait_for_batch
+from api.calls.waiting import preferred_wait, wait_for_batch
 from api.http.problems import told
 from api.incoming.receiving import MIB, Limit
 from api.routes.jobs import Wait
@@ -48,6 +49,7 @@ from tasks.submit.batches import BatchRequest, SubmittedBatch
 router = APIRouter(prefix="/v1", tags=["batches"])
 
 _RECHECK_SECONDS = 2.0
+_SILENCE_SECONDS = 12.0  # then a comment comes with the next look, within 15 seconds
 _COME_BACK_MS = 2_000
 _LOCATION = {"headers": {"Location": {"schema": {"type": "string"}, "description": "The batch's address"}}}
 _SUBMIT: dict[str, Any] = {
@@ -216,51 +218,61 @@ async def batch_stream(
 
 @router.get(
     "/batches/{batch_id}/events",
-    response_class=EventSourceResponse,
+    response_class=EncodedEvents,
     responses={
         204: {"description": "The batch is over and its last event was seen already"},
         **problems(404),
     },
     summary="Follow a batch",
 )
-async def batch_events(
-    stream: Annotated[tuple[Call, Batch], Depends(batch_stream)],
-) -> AsyncIterable[ServerSentEvent]:
+async def batch_events(stream: Annotated[tuple[Call, Batch], Depends(batch_stream)]) -> Response:
     """`progress` with `done`, `total` and `counts` whenever they have changed, five times a second at most;
     `state` when the state has changed, and at the end `result` with the batch. Its jobs have events of their
     own. A client that comes back gets the present state."""
-    call, found = stream
+    return stream_events(_events(*stream))
+
+
+async def _events(call: Call, found: Batch) -> AsyncIterator[bytes]:
     told_last: BatchStanding | None = None
+    parts, told_at = call.parts, monotonic()
     try:
-        async with call.parts.changes.watch(found.id) as watch:
+        # Only the ends of its jobs are announced under a batch's id.
+        async with parts.changes.watch(found.id, every=False) as watch:
+            standing = await call.run_in_thread(parts.batches.standing, found.id)
             while True:
-                standing = await call.run_in_thread(call.parts.batches.standing, found.id)
-                for kind, data in _news(told_last, standing):
-                    yield ServerSentEvent(event=kind, id=_event_id(standing), raw_data=json.dumps(data))
+                if news := b"".join(_news(told_last, standing)):
+                    yield news
+                    told_at = monotonic()
+                elif monotonic() - told_at > _SILENCE_SECONDS:
+                    yield KEEPALIVE_COMMENT
+                    told_at = monotonic()
                 if not standing.still_open:
-                    shown = await call.run_in_thread(_shown, call.parts, found, standing)
-                    yield ServerSentEvent(
-                        event="result", id=_event_id(standing), raw_data=shown.model_dump_json()
-                    )
+                    shown = await call.run_in_thread(_shown, parts, found, standing)
+                    yield _encoded("result", standing, shown.model_dump_json())
                     return
-                if call.parts.stopping.is_set():
+                if parts.stopping.is_set():
                     return
                 told_last = standing
-                await asyncio.sleep(APART_SECONDS)
                 await watch.wait(_RECHECK_SECONDS)
+                standing = await parts.standings.read_soon(found.id)
     except Transient as error:
         log.warning("the event stream of batch %s ends early: %s", found.id, error)
-        yield ServerSentEvent(comment="a part is away; come back", retry=_COME_BACK_MS)
+        yield format_sse_event(comment="a part is away; come back", retry=_COME_BACK_MS)
 
 
 def _event_id(standing: BatchStanding) -> str:
     return f"{standing.state}-{standing.total - standing.still_open}"
 
 
-def _news(before: BatchStanding | None, standing: BatchStanding) -> Iterator[tuple[str, Json]]:
+def _encoded(kind: str, standing: BatchStanding, data: str) -> bytes:
+    return format_sse_event(event=kind, data_str=data, id=_event_id(standing))
+
+
+def _news(before: BatchStanding | None, standing: BatchStanding) -> Iterator[bytes]:
     if before is None or before.state != standing.state:
-        yield "state", {"state": standing.state.value}
+        yield _encoded("state", standing, json.dumps({"state": standing.state.value}))
     if before != standing:
         counts = {state.value: count for state, count in standing.states.items()}
         done = standing.total - standing.still_open
-        yield "progress", {"done": done, "total": standing.total, "counts": counts}
+        told = {"done": done, "total": standing.total, "counts": counts}
+        yield _encoded("progress", standing, json.dumps(told))

@@ -5,38 +5,40 @@ none, and one that comes without gets all from the beginning. A client that foll
 need a hundred connections without the second stream; it sends events in the order in which they happened.
 """
 
-import asyncio
 import json
 import logging
 import re
-from collections.abc import AsyncIterable, AsyncIterator
-from dataclasses import dataclass
+from collections.abc import AsyncIterable, AsyncIterator, Sequence
+from dataclasses import dataclass, replace
 from typing import Annotated, Self
 
 from fastapi import APIRouter, Depends, Header, Query
-from fastapi.sse import EventSourceResponse, ServerSentEvent
+from fastapi.responses import Response
+from fastapi.sse import EventSourceResponse, ServerSentEvent, format_sse_event
 from starlette.exceptions import HTTPException
 
 from api.calls.auth import Call, ListenCall
+from api.calls.event_feed import FeedEntry, Follower, encode_event, place_of
+from api.calls.event_streams import EncodedEvents, stream_events
 from api.calls.openapi import problems
 from api.calls.parts import Parts
 from api.calls.waiting import no_such_job
 from api.routes.jobs import visible_job
-from rag.errors import InvalidRequest, NotFound, Transient
-from rag.model import EventKind, JobEvent, JobNews
+from rag.errors import InvalidRequest, Transient
+from rag.model import EventKind, JobEvent
 
 router = APIRouter(prefix="/v1", tags=["jobs"])
 
 MOST_JOBS = 150  # as many ids fit into an address
 
 _RECHECK_SECONDS = 5.0
-_RECHECK_MANY_SECONDS = 2.0
-_APART_SECONDS = 0.2  # between two reads of all jobs of a stream
+_QUIET_SECONDS = 2.0
 _COME_BACK_MS = 2_000
 _AWAY = "a part is away; come back with Last-Event-ID"
 _LAST = 2**63 - 1
 _ID = re.compile(r"(\d{1,19})(-\d{1,19})?/([A-Za-z0-9-]{1,64})\Z", re.ASCII)
 _IN_PLACE = "In place of the header"
+_NOTHING_NEW = format_sse_event(comment="nothing new")
 
 log = logging.getLogger(__name__)
 
@@ -47,15 +49,12 @@ Jobs = Annotated[
 
 
 @dataclass(frozen=True, slots=True)
-class Stream:
-    """Jobs that a client follows, each from the event after the one it ``heard``; None: from the first.
-
-    ``missing``: ids of jobs that do not exist for the caller.
-    """
+class JobStream:
+    """A job that a client follows from the event ``after`` this one; None: from the first."""
 
     call: Call
-    heard: dict[str, str | None]
-    missing: tuple[str, ...] = ()
+    job_id: str
+    after: str | None
 
 
 async def job_stream(
@@ -63,7 +62,7 @@ async def job_stream(
     job_id: str,
     header: Annotated[str | None, Header(alias="Last-Event-ID")] = None,
     query: Annotated[str | None, Query(alias="last_event_id", description=_IN_PLACE)] = None,
-) -> AsyncIterator[Stream]:
+) -> AsyncIterator[JobStream]:
     """Refuses before the stream begins. 204, which ends a browser's retries, when nothing is left to send."""
     job = await call.run_in_thread(visible_job, call, job_id)
     after = header or query or None
@@ -72,7 +71,7 @@ async def job_stream(
         if over and not news:
             raise HTTPException(204)
     with call.parts.waits.hold(call.quota_key):
-        yield Stream(call, {job.id: after})
+        yield JobStream(call, job.id, after)
 
 
 @router.get(
@@ -81,10 +80,10 @@ async def job_stream(
     responses={204: {"description": "The job is over and its last event was seen already"}, **problems(404)},
     summary="Follow a job",
 )
-async def job_events(stream: Annotated[Stream, Depends(job_stream)]) -> AsyncIterable[ServerSentEvent]:
+async def job_events(stream: Annotated[JobStream, Depends(job_stream)]) -> AsyncIterable[ServerSentEvent]:
     """Events `state`, `progress`, `token`, `result` and `error`, each with an id; a comment every 15
     seconds of silence. Ends when the job is over and its last event is sent."""
-    call, ((job_id, after),) = stream.call, stream.heard.items()
+    call, job_id, after = stream.call, stream.job_id, stream.after
     try:
         async with call.parts.changes.watch(job_id) as watch:
             while True:
@@ -132,12 +131,16 @@ class Place:
 
     def precedes(self, job_id: str, event: JobEvent) -> bool:
         """Whether the stream sends this event of ``job_id`` later."""
-        return (*_numbers(self.event), self.job_id) < (*_numbers(event.id), job_id)
+        return (place_of(self.event), self.job_id) < (place_of(event.id), job_id)
 
 
-def _numbers(event_id: str) -> tuple[int, int]:
-    milliseconds, _, number = event_id.partition("-")
-    return int(milliseconds), int(number or 0)
+@dataclass(frozen=True, slots=True)
+class JobsStream:
+    """Jobs that a client follows. ``missing``: ids of jobs that do not exist for the caller."""
+
+    call: Call
+    follower: Follower
+    missing: tuple[str, ...]
 
 
 async def jobs_stream(
@@ -145,83 +148,82 @@ async def jobs_stream(
     job: Jobs,
     header: Annotated[str | None, Header(alias="Last-Event-ID", max_length=128)] = None,
     query: Annotated[str | None, Query(alias="last_event_id", max_length=128, description=_IN_PLACE)] = None,
-) -> AsyncIterator[Stream]:
+) -> AsyncIterator[JobsStream]:
     """Refuses before the stream begins. 204, which ends a browser's retries, when nothing is left to send."""
     place = Place.of(after) if (after := header or query) else None
-    asked = tuple(dict.fromkeys(job))
-    there = await call.run_in_thread(_visible, call, asked)
+    asked, parts, caller = tuple(dict.fromkeys(job)), call.parts, call.caller
+    there = await call.run_in_thread(
+        parts.jobs.visible, asked, collections=caller.collections, asker=caller.asker
+    )
     if not there:
         raise no_such_job(asked[0])
     heard = {job_id: place.heard_of(job_id) if place else None for job_id in there}
     if place is not None:
-        news = await call.run_in_thread(call.parts.jobs.news, heard)
+        news = await call.run_in_thread(parts.jobs.news, heard)
         if news.over == heard.keys() and not any(place.precedes(*told) for told in news.events):
             raise HTTPException(204)
-    with call.parts.waits.hold(call.quota_key):
-        yield Stream(call, heard, tuple(job_id for job_id in asked if job_id not in heard))
-
-
-def _visible(call: Call, job_ids: tuple[str, ...]) -> list[str]:
-    """The ids of jobs that the caller may see."""
-    found = []
-    for job_id in job_ids:
-        try:
-            found.append(visible_job(call, job_id).id)
-        except NotFound:
-            continue
-    return found
+    missing = tuple(job_id for job_id in asked if job_id not in heard)
+    with parts.waits.hold(call.quota_key):
+        async with parts.events.follow(heard) as follower:
+            yield JobsStream(call, follower, missing)
 
 
 @router.get(
     "/events",
-    response_class=EventSourceResponse,
+    response_class=EncodedEvents,
     responses={204: {"description": "All jobs are over and their last events were seen"}, **problems(404)},
     summary="Follow many jobs",
 )
-async def jobs_events(stream: Annotated[Stream, Depends(jobs_stream)]) -> AsyncIterable[ServerSentEvent]:
+async def jobs_events(stream: Annotated[JobsStream, Depends(jobs_stream)]) -> Response:
     """Events `state`, `progress`, `result` and `error` of up to 150 jobs, each as `{"job_id", "data"}` with
     the `data` of the job's own stream; only that stream has the pieces of answers. A job that does not exist
     has an `error` of type `not-found`; 404 when none exists. Ends when all jobs are over and their last
     events are sent. After `Last-Event-ID` nothing is missed; what happened to other jobs in the same
     millisecond may come twice."""
-    for job_id in stream.missing:
-        error = no_such_job(job_id)
-        kind = f"urn:aegis:problem:{error.code}"
-        told = {"type": kind, "title": error.title, "status": 404, "detail": str(error)}
-        yield _sent(job_id, JobEvent("", EventKind.ERROR, told))
+    return stream_events(_texts(stream))
+
+
+async def _texts(stream: JobsStream) -> AsyncIterator[bytes]:
+    """Pieces of the stream, each of whole events."""
+    if stream.missing:
+        yield b"".join(map(_not_found, stream.missing))
+    follower = stream.follower
     try:
-        async for event in _follow(stream.call, stream.heard):
-            yield event
-    except Transient as error:
-        log.warning("the event stream of %d jobs ends early: %s", len(stream.heard), error)
-        yield ServerSentEvent(comment=_AWAY, retry=_COME_BACK_MS)
-
-
-async def _follow(call: Call, heard: dict[str, str | None]) -> AsyncIterator[ServerSentEvent]:
-    """Events until the last job is over. ``heard`` is updated, and loses each job that is over."""
-    async with call.parts.changes.watch(*heard) as watch:
         while True:
-            news: JobNews = await call.run_in_thread(call.parts.jobs.news, heard)
-            for job_id, event in news.events:
-                if event.kind is not EventKind.RESULT:
-                    yield _sent(job_id, event)
-                    continue
-                # Results are read one at a time: all of them at once might take too much memory.
-                job = await call.run_in_thread(call.parts.jobs.get, job_id)
-                if job and job.result is not None:
-                    yield _sent(job_id, JobEvent(event.id, event.kind, job.result))
-            heard.update(news.read)
-            for job_id in news.over:
-                del heard[job_id]
-            if not heard or call.parts.stopping.is_set():
-                return
-            if not await watch.wait(_RECHECK_MANY_SECONDS):
+            if not await follower.wait(_QUIET_SECONDS):
                 # The command line reads this stream, and looks after other things at each comment.
-                yield ServerSentEvent(comment="nothing new")
-            await asyncio.sleep(_APART_SECONDS)
+                yield _NOTHING_NEW
+                continue
+            entries, ends = follower.take()
+            async for text in _pieces(stream.call, entries):
+                yield text
+            if ends:
+                return
+    except Transient as error:
+        log.warning("an event stream of many jobs ends early: %s", error)
+        yield format_sse_event(comment=_AWAY, retry=_COME_BACK_MS)
 
 
-def _sent(job_id: str, event: JobEvent) -> ServerSentEvent:
-    data = json.dumps({"job_id": job_id, "data": event.data}, ensure_ascii=False)
-    event_id = f"{event.id}/{job_id}" if event.id else None
-    return ServerSentEvent(event=event.kind.value, id=event_id, raw_data=data)
+async def _pieces(call: Call, entries: Sequence[FeedEntry]) -> AsyncIterator[bytes]:
+    """The entries as they are sent: many at once, and each long result by itself."""
+    ready: list[bytes] = []
+    for entry in entries:
+        if entry.text is not None:
+            ready.append(entry.text)
+            continue
+        if ready:
+            yield b"".join(ready)
+            ready = []
+        # Long results are read one at a time: all of them at once might take too much memory.
+        job = await call.run_in_thread(call.parts.jobs.get, entry.job_id)
+        if job and job.result is not None:
+            yield encode_event(entry.job_id, replace(entry.event, data=job.result))
+    if ready:
+        yield b"".join(ready)
+
+
+def _not_found(job_id: str) -> bytes:
+    error = no_such_job(job_id)
+    kind = f"urn:aegis:problem:{error.code}"
+    told = {"type": kind, "title": error.title, "status": 404, "detail": str(error)}
+    return encode_event(job_id, JobEvent("", EventKind.ERROR, told))

@@ -2,16 +2,19 @@
 
 import json
 import re
-from collections.abc import Iterable, Mapping
-from dataclasses import replace
-from typing import cast
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Self, cast
 
 from rag.errors import InvalidRequest
 from rag.jobs.scripts import Entry, JobScripts, event_of, fields_of, job_key, job_of
 from rag.model import EventKind, Job, JobEvent, JobNews, JobState, Json
-from rag.redis.connection import reaching_redis
+from rag.redis.connection import PREFIX, reaching_redis
 
 _EVENT_ID = re.compile(r"\d{1,20}(-\d{1,20})?\Z", re.ASCII)
+LONGEST_RESULT = 4096
+"""Bytes of the longest result that is told with the events of several jobs."""
+
 _LARGEST = 2**63  # either number of an id; Redis refuses to read behind its own last one, 2**64 - 1
 
 
@@ -34,37 +37,30 @@ class Events(JobScripts):
 
     def news(self, heard: Mapping[str, str | None]) -> JobNews:
         events: list[tuple[str, JobEvent]] = []
-        over = set()
-        for job_id, (entries, there, state) in self._read(heard).items():
-            if state is None or JobState(state.decode()).final:
-                over.add(job_id)
-            found = [event_of(entry) for entry in entries]
-            if not there and job_id in over:
-                found = self.events(job_id, after=heard[job_id])
-            # without the data of results: each may have a MB, and there may be many jobs
-            events += [
-                (job_id, replace(event, data={}) if event.kind is EventKind.RESULT else event)
-                for event in found
-            ]
+        over, long = set[str](), set[str]()
+        for job in self._read(heard):
+            if job.over:
+                over.add(job.id)
+            if job.result == b"":
+                long.add(job.id)
+            found = job.events if job.streamed or not job.over else self.events(job.id, after=heard[job.id])
+            events += ((job.id, event) for event in map(job.with_result, found) if event is not None)
         told = [(job_id, event) for job_id, event in events if event.kind is not EventKind.TOKEN]
         return JobNews(
             events=tuple(sorted(told, key=lambda each: (_place(each[1].id), each[0]))),
             read={job_id: event.id for job_id, event in events},
             over=frozenset(over),
+            long=frozenset(long),
         )
 
-    def _read(self, heard: Mapping[str, str | None]) -> Mapping[str, tuple[list[Entry], bool, bytes | None]]:
-        """Of each job: its stream's entries, whether there is a stream, and its state, all at one instant."""
-        with reaching_redis():
-            pipeline = self._client.pipeline(transaction=True)
-            for job_id, after in heard.items():
-                _check(after)
-                key = job_key(job_id)
-                pipeline.xrange(f"{key}:events", min=f"({after}" if after else "-")
-                pipeline.exists(f"{key}:events")
-                pipeline.hget(key, "state")
-            answers = iter(pipeline.execute())
-        return {job_id: (next(answers), bool(next(answers)), next(answers)) for job_id in heard}
+    def _read(self, heard: Mapping[str, str | None]) -> Iterator["_News"]:
+        """The jobs with new events, and those that are over, all as of one instant."""
+        asked: list[str] = []
+        for job_id, after in heard.items():
+            _check(after)
+            job_key(job_id)
+            asked += (job_id, after or "")
+        return (_News.of(*told) for told in self._scripts.run("news", [PREFIX], "", LONGEST_RESULT, *asked))
 
     def _with_result(self, job_id: str, entries: Iterable[Entry]) -> list[JobEvent]:
         """The events of the entries; that of the result gets its data from the job's record."""
@@ -79,6 +75,37 @@ class Events(JobScripts):
                 event = replace(event, data=json.loads(result))
             events.append(event)
         return events
+
+
+@dataclass(frozen=True, slots=True)
+class _News:
+    """``streamed``: whether its events are still there one by one. ``result``: JSON; empty when too long."""
+
+    id: str
+    over: bool
+    events: list[JobEvent]
+    streamed: bool
+    result: bytes | None
+
+    @classmethod
+    def of(
+        cls,
+        job_id: bytes,
+        state: bytes | None,
+        entries: Sequence[tuple[bytes, Sequence[bytes]]],
+        streamed: int,
+        result: bytes | None,
+    ) -> Self:
+        """From what the script tells of a job."""
+        over = state is None or JobState(state.decode()).final
+        events = [event_of((each, dict(zip(told[::2], told[1::2], strict=True)))) for each, told in entries]
+        return cls(job_id.decode(), over, events, bool(streamed), result)
+
+    def with_result(self, event: JobEvent) -> JobEvent | None:
+        """The event; that of the result has what the record has. None when the job was run again since."""
+        if event.kind is not EventKind.RESULT:
+            return event
+        return None if self.result is None else replace(event, data=json.loads(self.result or b"{}"))
 
 
 def _check(after: str | None) -> None:

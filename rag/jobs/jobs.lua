@@ -1071,6 +1071,24 @@ queue(ARGV[4])
 moved(state, 'queued', kind)
 state_event('queued', ARGV[4], 0)
 return 1
+-- == news ==
+-- KEYS: nothing of a job; ARGV: '', the length of the longest result to tell, and of each job its id and the
+-- id of the last event that was heard of it, or ''.
+-- Returns {id, state, entries, 1 if there is a stream, else 0, result} of each job that has new events or is over;
+-- the state is false where there is no record, the result where there is none, and '' where it is too long.
+local told = {}
+for i = 3, #ARGV, 2 do
+  local key, heard = root .. 'job:' .. ARGV[i], ARGV[i + 1]
+  local events = key .. ':events'
+  local state = redis.call('HGET', key, 'state')
+  local entries = redis.call('XRANGE', events, heard == '' and '-' or '(' .. heard, '+')
+  if #entries > 0 or (state ~= 'queued' and state ~= 'running') then
+    local length = redis.call('HSTRLEN', key, 'result')
+    local result = length > tonumber(ARGV[2]) and '' or redis.call('HGET', key, 'result')
+    told[#told + 1] = { ARGV[i], state, entries, redis.call('EXISTS', events), result }
+  end
+end
+return told
 -- == others ==
 -- KEYS: nothing of a job; ARGV: '', owner, stages. Whether a job of another owner is due at one of the stages.
 for i = 3, #ARGV do
@@ -1619,6 +1637,13 @@ if at[5] and redis.call('HGET', at[5], 'job') == id then
 end
 redis.call('UNLINK', job, job .. ':events', job .. ':artefacts')
 return 1
+-- == visible ==
+-- KEYS: records of jobs; ARGV: '', as for within. 1 for each that is there and within, else 0.
+local found = {}
+for i, key in ipairs(KEYS) do
+  found[i] = within(key, 2) and 1 or 0
+end
+return found
 -- == waiting ==
 -- KEYS: nothing of a job; ARGV: '', how many of each, stages. The records of the jobs that have been queued longest at
 -- each stage, and of the running ones whose leases end first.

@@ -126,6 +126,16 @@ class RedisJobStore(Work, Events, Sweeping, Statistics):
         record = self._on("get", job_id, *_asked_by(asker), *(collections or ()))
         return job_of(record) if record else None
 
+    def visible(
+        self, job_ids: Sequence[str], *, collections: Sequence[str] | None = None, asker: str | None = None
+    ) -> list[str]:
+        possible = [job_id for job_id in job_ids if JOB_ID.match(job_id)]
+        if not possible or (collections is not None and not collections):
+            return []
+        keys = [job_key(job_id) for job_id in possible]
+        found = self._scripts.run("visible", keys, "", *_asked_by(asker), *(collections or ()))
+        return [job_id for job_id, there in zip(possible, found, strict=True) if there]
+
     def page(  # noqa: PLR0913 - what a listing is narrowed by
         self,
         *,

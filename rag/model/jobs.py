@@ -253,10 +253,12 @@ class JobNews:
     """The new events of several jobs, read at one instant.
 
     ``events``: those of all jobs in the order of their ids, each with its job's id. Pieces of answers are
-    left out, and ``data`` of a result is empty: it is in the job's record. ``read``: for each job with news,
-    the id of the last event that was read. ``over``: the jobs that get no more events.
+    left out. ``read``: for each job with news, the id of the last event that was read. ``over``: the jobs
+    that get no more events. ``long``: jobs whose result is long; ``data`` of their result is empty, and the
+    job's record has it.
     """
 
     events: tuple[tuple[str, JobEvent], ...]
     read: Mapping[str, str]
     over: frozenset[str]
+    long: frozenset[str]

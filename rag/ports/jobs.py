@@ -75,6 +75,12 @@ class JobStore(Protocol):
         """
         ...
 
+    def visible(
+        self, job_ids: Sequence[str], *, collections: Sequence[str] | None = None, asker: str | None = None
+    ) -> list[str]:
+        """Those of ``job_ids`` that ``get`` would return, in the same order."""
+        ...
+
     def page(  # noqa: PLR0913 - what a listing is narrowed by
         self,
         *,

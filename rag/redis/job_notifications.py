@@ -26,10 +26,11 @@ log = logging.getLogger(__name__)
 
 
 class Watch:
-    """One waiter for some jobs: for ``every`` change of them, or only for their ends."""
+    """One waiter for ``jobs``: for ``every`` change of them, or only for their ends."""
 
     def __init__(self, *, every: bool) -> None:
         self.every = every
+        self.jobs: set[str] = set()
         self._changed = asyncio.Event()
 
     async def wait(self, seconds: float) -> bool:
@@ -76,8 +77,7 @@ class ChangeFeed:
         if self._count >= self._limit:
             raise Overloaded("Too many clients wait for jobs here", retry_after=5)
         watch = Watch(every=every)
-        for job_id in job_ids:
-            self._watches[job_id].add(watch)
+        self.add(watch, *job_ids)
         self._count += 1
         self._following += every
         if self._closed.is_set():
@@ -90,11 +90,22 @@ class ChangeFeed:
         finally:
             self._count -= 1
             self._following -= every
-            for job_id in job_ids:
-                self._watches[job_id].discard(watch)
-                if not self._watches[job_id]:
-                    del self._watches[job_id]
+            self.remove(watch, *watch.jobs)
             await self._update_subscription()
+
+    def add(self, watch: Watch, *job_ids: str) -> None:
+        """Let ``watch``, until it is left, wait for these jobs too."""
+        watch.jobs.update(job_ids)
+        for job_id in job_ids:
+            self._watches[job_id].add(watch)
+
+    def remove(self, watch: Watch, *job_ids: str) -> None:
+        """Let ``watch`` no longer wait for these jobs."""
+        watch.jobs.difference_update(job_ids)
+        for job_id in job_ids:
+            self._watches[job_id].discard(watch)
+            if not self._watches[job_id]:
+                del self._watches[job_id]
 
     async def close(self) -> None:
         """Stop listening and wake all waiters."""

@@ -64,7 +64,11 @@ class TestNews:
         for each in ids:
             alone = [event for event in jobs.events(each) if event.kind is not EventKind.TOKEN]
             assert [event.id for event in told[each]] == [event.id for event in alone]
-        assert (told[second.job.id][-1].kind, told[second.job.id][-1].data) == (EventKind.RESULT, {})
+        assert (told[second.job.id][-1].kind, told[second.job.id][-1].data) == (
+            EventKind.RESULT,
+            {"answer": "x" * 9},
+        )
+        assert not news.long
         assert news.read == {each: jobs.events(each)[-1].id for each in ids}
         assert news.over == {second.job.id}
 
@@ -80,6 +84,15 @@ class TestNews:
             (second.job.id, {"done": 1, "total": 2})
         ]
         assert news.read == {second.job.id: news.events[0][1].id}
+
+    def test_a_long_result_is_left_in_the_record(self, jobs: JobStore) -> None:
+        lease = begun(jobs, accepted(jobs))
+        jobs.finish(lease, JobState.SUCCEEDED, result={"answer": "水" * 10_000})
+
+        news = jobs.news({lease.job.id: None})
+
+        assert (news.events[-1][1].kind, news.events[-1][1].data) == (EventKind.RESULT, {})
+        assert news.long == news.over == {lease.job.id}
 
     def test_of_a_job_over_long_ago_the_end_is_told(self, jobs: JobStore, redis_client: redis.Redis) -> None:
         lease = begun(jobs, accepted(jobs))

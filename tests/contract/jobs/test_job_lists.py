@@ -48,6 +48,22 @@ def test_who_asked_sees_own_questions_and_all_else(jobs: JobStore) -> None:
     assert all_pages(jobs, asker="me", collections=["docs"], kinds=[JobKind.QUERY]) == [ids[0]]
 
 
+@pytest.mark.parametrize(
+    "scope", [{}, {"collections": ["docs"]}, {"asker": "me"}, {"collections": []}, {"collections": ["other"]}]
+)
+def test_of_many_jobs_those_are_visible_that_could_be_read_one_by_one(jobs: JobStore, scope: Any) -> None:
+    there = [asked(jobs, "me"), asked(jobs, "another"), accepted(jobs), asked(jobs, "me", "other")]
+    ids = [*there, "nobody", "no {id}"]
+
+    alone = [each for each in ids if jobs.get(each, **scope) is not None]
+
+    assert jobs.visible(ids, **scope) == alone
+
+
+def test_of_no_jobs_none_is_visible(jobs: JobStore) -> None:
+    assert jobs.visible([]) == []
+
+
 def test_a_job_is_listed_by_the_state_it_is_in(jobs: JobStore) -> None:
     waiting, over = accepted(jobs), ended(jobs, JobState.FAILED)
 

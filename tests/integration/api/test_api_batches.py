@@ -12,6 +12,7 @@ from typing import Any
 import httpx
 import pytest
 
+from api.routes import batches as routes
 from rag.jobs import DurableBatchStore
 from rag.model import Json, Stage
 from tests.integration.apiserver import Service, serving, settings_of
@@ -220,6 +221,31 @@ class TestProgress:
         last = [line.removeprefix("id: ") for line in told.text.splitlines() if line.startswith("id:")][-1]
         again = api.http.get(f"{answer['status_url']}/events", headers={"Last-Event-ID": last})
         assert again.status_code == 204
+
+    def test_events_come_while_the_jobs_end_without_a_notification_of_each_change(self, api: Service) -> None:
+        answer = sent(api, texts(2))
+        kinds: list[str] = []
+        with api.http.stream("GET", f"{answer['status_url']}/events") as stream:
+            for line in stream.iter_lines():
+                if line.startswith("event: "):
+                    kinds.append(line.removeprefix("event: "))
+                    assert not api.parts.changes._subscribed_to_all
+                if line.startswith("event: progress") and (left := answer["jobs"]):
+                    api.finish(left.pop()["job_id"])
+
+        assert kinds[:2] == ["state", "progress"]
+        assert kinds[-2:] == ["progress", "result"]
+        assert kinds.count("progress") >= 3
+
+    def test_a_comment_comes_while_nothing_happens(
+        self, api: Service, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(routes, "_SILENCE_SECONDS", 0.0)
+        monkeypatch.setattr(routes, "_RECHECK_SECONDS", 0.05)
+        answer = sent(api, texts(1))
+        with api.http.stream("GET", f"{answer['status_url']}/events") as stream:
+            assert next(line for line in stream.iter_lines() if line.startswith(":")) == ": ping"
+            api.finish(answer["jobs"][0]["job_id"])
 
     def test_a_cancel_ends_what_is_open(self, api: Service) -> None:
         answer = sent(api, texts(3))

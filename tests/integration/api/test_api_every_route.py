@@ -56,10 +56,11 @@ def test_head_of_what_is_there(api: Service) -> None:
         assert head.headers["content-length"] == got.headers["content-length"]
 
 
-def test_head_of_an_event_stream_ends_at_once_and_keeps_no_place(api: Service) -> None:
+@pytest.mark.parametrize("path", ["/v1/jobs/{}/events", "/v1/events?job={}"])
+def test_head_of_an_event_stream_ends_at_once_and_keeps_no_place(api: Service, path: str) -> None:
     job_id = api.ask()
     for _ in range(3):
-        answer = api.http.head(f"/v1/jobs/{job_id}/events", timeout=5)
+        answer = api.http.head(path.format(job_id), timeout=5)
 
         assert answer.status_code == 200
         assert answer.headers["content-type"].startswith("text/event-stream")

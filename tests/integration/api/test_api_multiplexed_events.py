@@ -92,6 +92,21 @@ def test_when_all_is_told_a_browser_need_not_come_back(api):
     assert follow(api, first, second, after=last).status_code == 204
 
 
+def test_a_long_result_comes_whole_and_in_its_place(api):
+    long, short = api.ask("Why?"), api.ask("How?")
+    with ThreadPoolExecutor() as pool:
+        streams = [pool.submit(follow, api, long, short) for _ in range(3)]
+        api.finish(long, {"answer": "水" * 20_000})
+        api.finish(short)
+        answers = [told(stream.result(30)) for stream in streams]
+
+    assert answers[0] == answers[1] == answers[2]
+    assert [(event["job_id"], event["data"]) for event in answers[0] if event["kind"] == "result"] == [
+        (long, {"answer": "水" * 20_000}),
+        (short, {"answer": "So."}),
+    ]
+
+
 def test_pieces_of_answers_stay_on_their_jobs_own_stream(api):
     job = api.ask("Why?")
     lease = api.begin(job)

@@ -32,7 +32,7 @@ def api(valkey: str, tmp_path: Path) -> Iterator[Service]:
 def let_go() -> Iterator[Event]:
     """Until it is set, a greedy caller's look into the records takes no end."""
     event = Event()
-    page, get = DurableJobStore.page, DurableJobStore.get
+    page, get, visible = DurableJobStore.page, DurableJobStore.get, DurableJobStore.visible
 
     def slow_page(self, *args, collections, **kwargs):
         assert collections != ("greed",) or event.wait(60)
@@ -42,7 +42,12 @@ def let_go() -> Iterator[Event]:
         assert collections != ("greed",) or event.wait(60)
         return get(self, job_id, collections=collections, **kwargs)
 
-    with patch.object(DurableJobStore, "page", slow_page), patch.object(DurableJobStore, "get", slow_get):
+    def slow_visible(self, job_ids, *, collections=None, **kwargs):
+        assert collections != ("greed",) or event.wait(60)
+        return visible(self, job_ids, collections=collections, **kwargs)
+
+    looks = {"page": slow_page, "get": slow_get, "visible": slow_visible}
+    with patch.multiple(DurableJobStore, **looks):
         try:
             yield event
         finally:
