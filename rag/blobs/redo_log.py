@@ -2,9 +2,9 @@
 
 A file by itself is durable once it and each folder above it are synced, four to six calls a blob. Instead a
 blob is written to its file without a sync, then appended to this process' segment of the log, which is
-synced. Threads that put at the same moment share a sync. When a segment has grown, or is some minutes old,
-one syncfs(2) makes all files durable, and the segment is removed, with what it has of blobs that were
-deleted. After a power cut the first process that uses the folder writes the logged blobs again.
+synced. Threads that put at the same moment share a sync. When a segment has grown, one syncfs(2) makes all
+files durable, and the segment is removed. After a power cut the first process that uses the folder writes the
+logged blobs again.
 
 Under ``redo/`` in the folder, by names that listings of blobs leave out:
 
@@ -18,11 +18,10 @@ import fcntl
 import logging
 import os
 import sys
-import weakref
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from threading import RLock, Timer
+from threading import RLock
 from time import monotonic
 from uuid import uuid4
 
@@ -33,9 +32,6 @@ from rag.system.filesystems import sync, sync_file_system
 
 LOGGED_BYTES = 16 << 20
 """Size of a segment from which on its blobs' files are synced."""
-
-LOGGED_SECONDS = 300.0
-"""Age of a segment at which its blobs' files are synced, however small it is."""
 
 _BOOT = Path("/proc/sys/kernel/random/boot_id")
 
@@ -108,21 +104,6 @@ class RedoLog:
                 self._path.unlink()
                 self._segment = None
 
-    def _retire_later(self, segment: AppendLog) -> None:
-        # Weak references: a log that nobody uses any more gives up its lock at once.
-        timer = Timer(LOGGED_SECONDS, _retire_old, (weakref.ref(self), weakref.ref(segment)))
-        timer.daemon = True  # a process that ends leaves its segment to the next one
-        timer.start()
-
-    def retire_old(self, segment: AppendLog) -> None:
-        """Retire a segment that has not grown much; later where the disk does not do its part now."""
-        try:
-            sync_file_system(self._folder)  # most of the work, while nobody waits for it
-            self._retire(segment)
-        except OSError as error:
-            log.warning("a segment of the log of blobs is kept for now: %s", error)
-            self._retire_later(segment)
-
     def _is_used(self) -> bool:
         """Whether any process may have logged a blob."""
         return self._segment is not None or any(self._segments())
@@ -134,7 +115,6 @@ class RedoLog:
         with self._lock():
             self._path = self._place / f"{uuid4().hex}.log#0"
             self._segment = AppendLog(self._path)
-        self._retire_later(self._segment)
         return self._segment
 
     def _lock_ended(self) -> Iterator[tuple[Path, AppendLog]]:
@@ -176,12 +156,6 @@ class RedoLog:
         with (self._place / "lock#0").open("ab") as file:
             fcntl.flock(file, fcntl.LOCK_EX)
             yield
-
-
-def _retire_old(redo_log: "weakref.ref[RedoLog]", segment: "weakref.ref[AppendLog]") -> None:
-    owner, old = redo_log(), segment()
-    if owner is not None and old is not None:
-        owner.retire_old(old)
 
 
 def skip_sync() -> None:

@@ -1,9 +1,8 @@
 """One collection of the embedded store: its shard, its token vectors, and the lock for its writes.
 
 A flush of the shard syncs some 60 files, and holds up every search meanwhile. So a write is durable by the
-log of writes, with one sync that writers share, and the shard is flushed when that log has grown, or is some
-minutes old. What an earlier process wrote and did not flush is written again from the log when the collection
-is opened.
+log of writes, with one sync that writers share, and the shard is flushed when that log has grown. What an
+earlier process wrote and did not flush is written again from the log when the collection is opened.
 """
 
 import logging
@@ -32,10 +31,6 @@ WORTH_COMPACTING = 50_000
 
 LOGGED_BYTES = 32 << 20
 """Size of the log of writes from which on the shard is flushed: about 1,300 points with token vectors."""
-
-LOGGED_SECONDS = 300.0
-"""Age of the oldest logged write at which the shard is flushed too, so that the text of what was deleted does
-not stay in the log."""
 
 LEFT_SECONDS = 300.0
 """The pause after a failed try to compact a collection."""
@@ -101,13 +96,6 @@ class EdgeCollection:
         if not is_synced or self._log.size > LOGGED_BYTES:
             with self._writing:
                 self._flush()
-
-    def flush_if_old(self, seconds: float = LOGGED_SECONDS) -> None:
-        """Empty the log if its oldest write is older than this. Raises Unavailable."""
-        if self._log.age > seconds:
-            with self._writing:
-                if self._log.size:  # else it was flushed, or closed, meanwhile
-                    self._flush()
 
     def _flush(self) -> None:
         """Make all that was written durable in the collection's own files, so that the log can be emptied."""

@@ -99,7 +99,6 @@ class VectorServer:
 
     def _compact_regularly(self) -> None:
         while not self._stopping.wait(1.0):
-            self._store.flush_old_writes()
             try:
                 self._store.compact_when_idle(QUIET_SECONDS, lambda: not self._stopping.is_set())
             except AegisError:

@@ -121,14 +121,6 @@ class EdgeVectorStore:
         if self._lock_file.closed:
             raise Unavailable("the vector store is closed")
 
-    def flush_old_writes(self) -> None:
-        """Flush the collections whose logs of writes are some minutes old. One that fails is tried again."""
-        for opened in list(self._open.values()):
-            try:
-                opened.flush_if_old()
-            except AegisError as error:
-                log.warning("the log of writes of %s is kept for now: %s", opened.folder.name, error)
-
     def compact_when_idle(self, quiet_seconds: float, go_on: Callable[[], bool]) -> None:
         """Compact one collection at most, when none was searched for ``quiet_seconds``.
 

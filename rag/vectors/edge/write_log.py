@@ -9,7 +9,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import astuple, dataclass
 from pathlib import Path
-from time import monotonic
 
 from rag.errors import Unavailable, translated
 from rag.model import Point
@@ -37,12 +36,6 @@ class WriteLog:
     def __init__(self, path: Path) -> None:
         with _translated():
             self._log = AppendLog(path)
-        self._begun_at = monotonic()
-
-    @property
-    def age(self) -> float:
-        """Seconds since the oldest record was appended, or found; 0 without any."""
-        return monotonic() - self._begun_at if self._log.size else 0.0
 
     @property
     def size(self) -> int:
@@ -50,9 +43,7 @@ class WriteLog:
         return self._log.size
 
     def append(self, write: Write) -> int:
-        """The number of the record, for :meth:`sync`. One thread at a time."""
-        if not self._log.size:
-            self._begun_at = monotonic()
+        """The number of the record, for :meth:`sync`."""
         with _translated():
             return self._log.append(wire.packed(_fields(write)))
 

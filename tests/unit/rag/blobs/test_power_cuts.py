@@ -6,10 +6,8 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from io import BytesIO
 from pathlib import Path
-from time import monotonic, sleep
 
 import pytest
 
@@ -225,60 +223,3 @@ def wait_until(true: Callable[[], bool]) -> None:
             return
         waiting.wait(0.01)
     pytest.fail("it did not come to that")
-
-
-@pytest.fixture
-def short_lived(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> Machine:
-    """Whose segments are old after a quarter of a second."""
-    monkeypatch.setattr(redo_log, "LOGGED_SECONDS", 0.25)
-    machine.stores[0] = machine.open()
-    return machine
-
-
-def test_a_deleted_blob_is_in_no_file_soon_though_nothing_else_is_put(short_lived: Machine) -> None:
-    short_lived.blobs.put("a", b"lantern at gate 7")
-    short_lived.blobs.delete("a")
-    assert _files_with(short_lived.folder, b"lantern")
-
-    _wait_until(lambda: not _files_with(short_lived.folder, b"lantern"))
-
-
-def test_what_an_old_segment_held_survives_a_power_cut(short_lived: Machine) -> None:
-    short_lived.blobs.put("a", b"first")
-    _wait_until(lambda: not list(short_lived.folder.glob("redo/*.log#0")))
-    short_lived.blobs.put("b", b"second")
-
-    short_lived.lose_power()
-
-    assert (short_lived.blobs.get("a"), short_lived.blobs.get("b")) == (b"first", b"second")
-
-
-def test_a_disk_that_fails_keeps_an_old_segment_until_it_works_again(
-    short_lived: Machine, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    with monkeypatch.context() as broken:
-        broken.setattr(redo_log, "sync_file_system", _fail)
-        short_lived.blobs.put("a", b"first")
-        _wait_until(lambda: "is kept for now" in caplog.text)
-        assert list(short_lived.folder.glob("redo/*.log#0"))
-
-    _wait_until(lambda: not list(short_lived.folder.glob("redo/*.log#0")))
-
-
-def _fail(_folder: Path) -> bool:
-    raise OSError("the disk is away")
-
-
-def _files_with(folder: Path, text: bytes) -> list[Path]:
-    found = []
-    for path in folder.rglob("*"):
-        with suppress(FileNotFoundError, IsADirectoryError):
-            found += [path] if text in path.read_bytes() else []
-    return found
-
-
-def _wait_until(condition: Callable[[], bool]) -> None:
-    deadline = monotonic() + 20
-    while not condition():
-        assert monotonic() < deadline, "the condition never came"
-        sleep(0.05)

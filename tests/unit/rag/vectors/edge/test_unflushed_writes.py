@@ -65,29 +65,6 @@ def ids_of(*points: object) -> set[str]:
     return {each.passage.chunk_id for each in points}
 
 
-def test_an_old_log_is_emptied_and_what_it_held_survives_a_power_cut(machine: Machine) -> None:
-    kept, gone = point("kept"), point("gone")
-    machine.collection.upsert([kept, gone])
-    machine.collection.delete("gone", Versions())
-    machine.collection.flush_if_old(60)
-    assert machine.folder.writes.stat().st_size > 0
-
-    machine.collection.flush_if_old(0)
-
-    assert machine.folder.writes.stat().st_size == 0
-    assert machine.ids == ids_of(kept)
-
-
-def test_a_closed_collection_is_not_flushed_again(machine: Machine) -> None:
-    machine.collection.upsert([point("kept")])
-    machine.collection.close()
-
-    machine.collection.flush_if_old(0)
-
-    machine._start()
-    assert machine.ids == ids_of(point("kept"))
-
-
 def test_upserts_and_deletions_are_repeated_in_their_order(machine: Machine) -> None:
     kept, gone, back = point("kept"), point("gone"), point("back")
     old, new = point("changed", version=1), point("changed", version=2)
