@@ -130,3 +130,30 @@ def test_a_record_that_this_version_does_not_know_is_not_passed_over(tmp_path: P
     log.close()
     with pytest.raises(Unavailable, match="log of writes"):
         list(WriteLog(tmp_path / "writes.log").writes())
+
+
+def test_when_a_write_is_old_then_an_idle_collection_empties_its_log(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    machine.collection.upsert([point("a")])
+    machine.collection.delete("a", Versions())
+    machine.collection.flush_if_old()
+    assert b"text 0 of a" in machine.folder.writes.read_bytes()
+    monkeypatch.setattr(collections, "RETIRED_SECONDS", 0.0)
+    machine.collection.flush_if_old()
+    assert machine.folder.writes.read_bytes() == b""
+
+
+@pytest.mark.parametrize("step", ["clear", "flush"])
+def test_when_a_flush_of_old_writes_breaks_off_then_nothing_is_lost(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    machine.collection.upsert([point("a")])
+    monkeypatch.setattr(collections, "RETIRED_SECONDS", 0.0)
+    part = machine.collection._log if step == "clear" else machine.collection._tokens
+    with monkeypatch.context() as patched:
+        patched.setattr(type(part), step, lambda _: os.fsync(9999))
+        with pytest.raises(OSError, match="Bad file"):
+            machine.collection.flush_if_old()
+    machine.lose_power()
+    assert machine.ids == ids_of(point("a"))
