@@ -89,7 +89,7 @@ class RedoLog:
         """Retire this process' segment if it is old, and those that ended processes left in this boot."""
         segment = self._segment
         if segment and monotonic() - self._opened >= RETIRED_SECONDS:
-            sync_file_system(self._folder)  # the long part, while others append; the next sync has little left
+            sync_file_system(self._folder)  # the long part, while others append
             self._retire(segment)
         if any(self._segments()):
             self._retire_ended()
@@ -126,7 +126,7 @@ class RedoLog:
                 self._segment = None
 
     def _retire_ended(self) -> None:
-        """Leaves those with records of another boot to :meth:`restore`: their blobs may have to be written."""
+        """Leave those with records of another boot to :meth:`restore`, which writes their blobs."""
         with self._lock(), ExitStack() as locked:
             durable = []
             for path, segment in self._lock_ended():
