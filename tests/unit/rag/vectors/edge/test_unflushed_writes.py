@@ -2,21 +2,27 @@
 
 import os
 import shutil
+import socket
 from collections.abc import Iterator
 from pathlib import Path
+from threading import Thread
 
 import pytest
 
 from rag.errors import Unavailable
 from rag.system import append_log
 from rag.system.append_log import AppendLog
+from rag.system.liveness import LivenessFile
 from rag.vectors.edge import collection as collections
-from rag.vectors.edge import folders, wire
+from rag.vectors.edge import folders, server, wire
 from rag.vectors.edge.collection import EdgeCollection
 from rag.vectors.edge.folders import CollectionFolder
+from rag.vectors.edge.server import VectorServer
+from rag.vectors.edge.store import EdgeVectorStore
 from rag.vectors.edge.write_log import WriteLog
 from rag.vectors.payload import Versions
 from tests.contract.vectors.points import SPEC, point
+from tests.system.running import until
 
 
 class Machine:
@@ -157,3 +163,25 @@ def test_when_a_flush_of_old_writes_breaks_off_then_nothing_is_lost(
             machine.collection.flush_if_old()
     machine.lose_power()
     assert machine.ids == ids_of(point("a"))
+
+
+def test_an_engine_that_nobody_calls_empties_the_logs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(collections, "RETIRED_SECONDS", 0.1)
+    monkeypatch.setattr(server, "FLUSHED_SECONDS", 0.01)
+    store = EdgeVectorStore(tmp_path / "vectors")
+    store.ensure("docs", SPEC)
+    store.upsert("docs", [point("a")])
+    (logged,) = (tmp_path / "vectors").rglob("writes.log")
+    assert logged.stat().st_size > 0
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        listener.settimeout(0.1)
+        engine = VectorServer(store, listener, LivenessFile(tmp_path / "alive"))
+        serving = Thread(target=engine.serve)
+        serving.start()
+        until(lambda: logged.stat().st_size == 0, 20)
+        engine.stop()
+        serving.join(20)
+    assert store.count("docs") == 1
+    store.close()
