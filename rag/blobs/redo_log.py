@@ -2,9 +2,9 @@
 
 A file by itself is durable once it and each folder above it are synced, four to six calls a blob. Instead a
 blob is written to its file without a sync, then appended to this process' segment of the log, which is
-synced. Threads that put at the same moment share a sync. When a segment has grown, one syncfs(2) makes all
-files durable, and the segment is removed. After a power cut the first process that uses the folder writes the
-logged blobs again.
+synced. Threads that put at the same moment share a sync. When a segment has grown or is some minutes old, one
+syncfs(2) makes all files durable, and the segment is removed: so it does not keep for long what was deleted.
+After a power cut the first process that uses the folder writes the logged blobs again.
 
 Under ``redo/`` in the folder, by names that listings of blobs leave out:
 
@@ -18,11 +18,12 @@ import fcntl
 import logging
 import os
 import sys
+import weakref
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
-from threading import RLock
-from time import monotonic
+from threading import RLock, Thread
+from time import monotonic, sleep
 from uuid import uuid4
 
 import msgpack
@@ -32,6 +33,12 @@ from rag.system.filesystems import sync, sync_file_system
 
 LOGGED_BYTES = 16 << 20
 """Size of a segment from which on its blobs' files are synced."""
+
+RETIRED_SECONDS = 300.0
+"""Age of a segment's oldest record from which on its blobs' files are synced."""
+
+CHECKED_SECONDS = 30.0
+"""The pause between two looks for segments to retire."""
 
 _BOOT = Path("/proc/sys/kernel/random/boot_id")
 
@@ -48,6 +55,7 @@ class RedoLog:
         self._boot = _BOOT.read_text().strip()
         self._segment: AppendLog | None = None
         self._path = self._place
+        self._opened = 0.0
         self._using = RLock()
 
     @classmethod
@@ -72,6 +80,19 @@ class RedoLog:
             for path, segment in ended.items():
                 path.unlink()
                 segment.close()
+
+    def start_retiring(self) -> None:
+        """Retire old segments in a thread, for as long as this log is used in this process."""
+        Thread(target=_retire_regularly, args=(weakref.ref(self),), name="redo-log", daemon=True).start()
+
+    def retire_old(self) -> None:
+        """Retire this process' segment if it is old, and those that ended processes left in this boot."""
+        segment = self._segment
+        if segment and monotonic() - self._opened >= RETIRED_SECONDS:
+            sync_file_system(self._folder)  # the long part, while others append
+            self._retire(segment)
+        if any(self._segments()):
+            self._retire_ended()
 
     def append(self, key: str, blob: bytes | None) -> Callable[[], None]:
         """Log the blob, whose file is written; None: what was logged of it counts no more.
@@ -104,6 +125,19 @@ class RedoLog:
                 self._path.unlink()
                 self._segment = None
 
+    def _retire_ended(self) -> None:
+        """Leave those with records of another boot to :meth:`restore`, which writes their blobs."""
+        with self._lock(), ExitStack() as locked:
+            durable = []
+            for path, segment in self._lock_ended():
+                locked.callback(segment.close)
+                if all(record[0] == self._boot for record in _records_of(segment)):
+                    durable.append(path)
+            if durable:
+                self._sync_files()
+            for path in durable:
+                path.unlink()
+
     def _is_used(self) -> bool:
         """Whether any process may have logged a blob."""
         return self._segment is not None or any(self._segments())
@@ -115,6 +149,7 @@ class RedoLog:
         with self._lock():
             self._path = self._place / f"{uuid4().hex}.log#0"
             self._segment = AppendLog(self._path)
+            self._opened = monotonic()
         return self._segment
 
     def _lock_ended(self) -> Iterator[tuple[Path, AppendLog]]:
@@ -156,6 +191,18 @@ class RedoLog:
         with (self._place / "lock#0").open("ab") as file:
             fcntl.flock(file, fcntl.LOCK_EX)
             yield
+
+
+def _retire_regularly(of: "weakref.ref[RedoLog]") -> None:
+    """Return when the log is used no more."""
+    sleep(CHECKED_SECONDS)
+    while redo_log := of():
+        try:
+            redo_log.retire_old()
+        except OSError as error:
+            log.warning("the log of blobs cannot be retired and keeps what was deleted: %s", error)
+        del redo_log
+        sleep(CHECKED_SECONDS)
 
 
 def skip_sync() -> None:

@@ -225,7 +225,9 @@ class ObstoreBlobs:
         with self._opening:
             if self._process is None and self._log:
                 with translated_errors(f"{self._title} {self._address}", self._setting):
-                    self._log.restore(lambda key, data: _put(self._store, key, data))
+                    store = self._store
+                    self._log.restore(lambda key, data: _put(store, key, data))
+                self._log.start_retiring()
             self._process = self._process or os.getpid()
 
 

@@ -1,8 +1,9 @@
 """One collection of the embedded store: its shard, its token vectors, and the lock for its writes.
 
 A flush of the shard syncs some 60 files, and holds up every search meanwhile. So a write is durable by the
-log of writes, with one sync that writers share, and the shard is flushed when that log has grown. What an
-earlier process wrote and did not flush is written again from the log when the collection is opened.
+log of writes, with one sync that writers share, and the shard is flushed when that log has grown, or is some
+minutes old: so it does not keep for long what was deleted. What an earlier process wrote and did not flush is
+written again from the log when the collection is opened.
 """
 
 import logging
@@ -31,6 +32,9 @@ WORTH_COMPACTING = 50_000
 
 LOGGED_BYTES = 32 << 20
 """Size of the log of writes from which on the shard is flushed: about 1,300 points with token vectors."""
+
+RETIRED_SECONDS = 300.0
+"""Age of the oldest logged write from which on the shard is flushed."""
 
 LEFT_SECONDS = 300.0
 """The pause after a failed try to compact a collection."""
@@ -103,6 +107,12 @@ class EdgeCollection:
         if self._tokens:
             self._tokens.flush()
         self._log.clear()
+
+    def flush_if_old(self) -> None:
+        """Flush when the oldest logged write has waited for RETIRED_SECONDS."""
+        with self._writing:
+            if self._log.age >= RETIRED_SECONDS:
+                self._flush()
 
     def _repeat_writes(self) -> None:
         """Write what the log has once more. That changes nothing where it is there already."""

@@ -30,6 +30,9 @@ log = logging.getLogger(__name__)
 QUIET_SECONDS = 30.0
 """After so long without a search, collections are compacted."""
 
+FLUSHED_SECONDS = 30.0
+"""The pause between two looks for collections to flush."""
+
 _SLOW_SECONDS = 1.0
 """Longer calls are logged."""
 
@@ -53,6 +56,8 @@ class VectorServer:
         """Return after :meth:`stop`, when all calls in flight are answered."""
         compactor = Thread(target=self._compact_regularly, name="compactor", daemon=True)
         compactor.start()
+        flusher = Thread(target=self._flush_regularly, name="flusher", daemon=True)
+        flusher.start()
         while not self._stopping.is_set():
             self._liveness.touch()
             with suppress(TimeoutError):
@@ -67,7 +72,7 @@ class VectorServer:
         for connection in clients.values():  # idle connections end at once, busy ones after their answer
             with suppress(OSError):
                 connection.shutdown(socket.SHUT_RD)
-        for thread in (*clients, compactor):
+        for thread in (*clients, compactor, flusher):
             thread.join()
 
     def stop(self) -> None:
@@ -96,6 +101,10 @@ class VectorServer:
             return wire.packed(
                 [wire.error_fields(AegisError("the vector engine failed; its log says why")), None]
             )
+
+    def _flush_regularly(self) -> None:
+        while not self._stopping.wait(FLUSHED_SECONDS):
+            self._store.flush_old()
 
     def _compact_regularly(self) -> None:
         while not self._stopping.wait(1.0):

@@ -135,6 +135,15 @@ class EdgeVectorStore:
         if not any(each.searched_within(quiet_seconds) for each in opened):
             any(each.compact_if_it_pays(go_on) for each in opened)
 
+    def flush_old(self) -> None:
+        """Flush the collections whose logs hold old writes. One that cannot be flushed is logged."""
+        with self._changing:  # none is closed meanwhile
+            for name, opened in self._open.items():
+                try:
+                    opened.flush_if_old()
+                except AegisError as error:
+                    log.warning("the log of writes of %s keeps what was deleted: %s", name, error)
+
     def close(self) -> None:
         """Flush and close everything. No call may follow."""
         with self._changing:

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import astuple, dataclass
 from pathlib import Path
+from time import monotonic
 
 from rag.errors import Unavailable, translated
 from rag.model import Point
@@ -36,14 +37,22 @@ class WriteLog:
     def __init__(self, path: Path) -> None:
         with _translated():
             self._log = AppendLog(path)
+        self._since = monotonic()
 
     @property
     def size(self) -> int:
         """Bytes of all records."""
         return self._log.size
 
+    @property
+    def age(self) -> float:
+        """Seconds since the oldest record was appended; 0 where there is none."""
+        return monotonic() - self._since if self.size else 0.0
+
     def append(self, write: Write) -> int:
         """The number of the record, for :meth:`sync`."""
+        if not self.size:
+            self._since = monotonic()
         with _translated():
             return self._log.append(wire.packed(_fields(write)))
 

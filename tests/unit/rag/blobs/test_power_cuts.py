@@ -15,6 +15,7 @@ from rag.blobs import redo_log
 from rag.blobs.store import LOGGED, ObstoreBlobs
 from rag.errors import NotFound
 from rag.system import append_log
+from rag.system.append_log import AppendLog
 from tests.unsynced import UnsyncedFolder
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the log needs syncfs(2)")
@@ -208,6 +209,77 @@ def test_the_segments_of_living_processes_are_left_alone(machine: Machine) -> No
         process.kill()
     assert sorted(machine.open().keys("")) == ["a", "b"]
     assert machine.segments == 1
+
+
+def test_when_a_segment_is_old_then_an_idle_process_removes_it_and_no_file_has_what_was_deleted(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(redo_log, "RETIRED_SECONDS", 0.1)
+    monkeypatch.setattr(redo_log, "CHECKED_SECONDS", 0.01)
+    store = machine.open()
+    store.put("a", b"a secret")
+    store.put("b", b"kept")
+    store.delete("a")
+    wait_until(lambda: machine.segments == 0)
+    assert not files_with(b"a secret", machine.folder)
+    machine.stores.append(store)
+    del store
+    machine.lose_power()
+    assert list(machine.blobs.keys("")) == ["b"]
+
+
+def test_a_young_segment_stays(machine: Machine) -> None:
+    machine.blobs.put("a", b"1")
+    log_of(machine).retire_old()
+    assert machine.segments == 1
+
+
+def test_what_a_killed_process_left_is_removed_by_one_that_runs(machine: Machine) -> None:
+    running = machine.open()
+    running.put("b", b"2")
+    machine.blobs.put("a", b"a secret")
+    machine.end_processes()
+    running.delete("a")
+    assert running._log is not None
+    running._log.retire_old()
+    assert machine.segments == 1
+    assert not files_with(b"a secret", machine.folder)
+
+
+@pytest.mark.parametrize("owner", [redo_log, AppendLog, Path])
+@pytest.mark.parametrize("left", [True, False], ids=["of an ended process", "its own"])
+def test_when_a_process_is_killed_while_it_retires_a_segment_then_nothing_is_lost(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch, owner: object, left: bool
+) -> None:
+    step = {redo_log: "sync", AppendLog: "clear", Path: "unlink"}[owner]
+    if left and step == "clear":
+        pytest.skip("a segment of another process is not emptied first")
+    running = machine.open()
+    running.put("b", b"3")
+    machine.blobs.put("a", b"1")
+    machine.blobs.put("gone", b"2")
+    machine.blobs.delete("gone")
+    if left:
+        machine.end_processes()
+        machine.stores.append(running)
+    del running
+    monkeypatch.setattr(redo_log, "RETIRED_SECONDS", 0.0)
+    with monkeypatch.context() as patched:
+        patched.setattr(owner, step, lambda *_, **__: os.fsync(9999))
+        with pytest.raises(OSError, match="Bad file"):
+            log_of(machine).retire_old()
+    machine.lose_power()
+    assert machine.blobs.get("a") == b"1"
+    assert not machine.blobs.exists("gone")
+
+
+def log_of(machine: Machine) -> redo_log.RedoLog:
+    assert machine.blobs._log is not None
+    return machine.blobs._log
+
+
+def files_with(text: bytes, folder: Path) -> list[Path]:
+    return [path for path in folder.rglob("*") if path.is_file() and text in path.read_bytes()]
 
 
 def numbers_given(machine: Machine) -> int:

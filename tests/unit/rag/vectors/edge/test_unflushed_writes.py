@@ -2,21 +2,27 @@
 
 import os
 import shutil
+import socket
 from collections.abc import Iterator
 from pathlib import Path
+from threading import Thread
 
 import pytest
 
 from rag.errors import Unavailable
 from rag.system import append_log
 from rag.system.append_log import AppendLog
+from rag.system.liveness import LivenessFile
 from rag.vectors.edge import collection as collections
-from rag.vectors.edge import folders, wire
+from rag.vectors.edge import folders, server, wire
 from rag.vectors.edge.collection import EdgeCollection
 from rag.vectors.edge.folders import CollectionFolder
+from rag.vectors.edge.server import VectorServer
+from rag.vectors.edge.store import EdgeVectorStore
 from rag.vectors.edge.write_log import WriteLog
 from rag.vectors.payload import Versions
 from tests.contract.vectors.points import SPEC, point
+from tests.system.running import until
 
 
 class Machine:
@@ -130,3 +136,52 @@ def test_a_record_that_this_version_does_not_know_is_not_passed_over(tmp_path: P
     log.close()
     with pytest.raises(Unavailable, match="log of writes"):
         list(WriteLog(tmp_path / "writes.log").writes())
+
+
+def test_when_a_write_is_old_then_an_idle_collection_empties_its_log(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    machine.collection.upsert([point("a")])
+    machine.collection.delete("a", Versions())
+    machine.collection.flush_if_old()
+    assert b"text 0 of a" in machine.folder.writes.read_bytes()
+    monkeypatch.setattr(collections, "RETIRED_SECONDS", 0.0)
+    machine.collection.flush_if_old()
+    assert machine.folder.writes.read_bytes() == b""
+
+
+@pytest.mark.parametrize("step", ["clear", "flush"])
+def test_when_a_flush_of_old_writes_breaks_off_then_nothing_is_lost(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    machine.collection.upsert([point("a")])
+    monkeypatch.setattr(collections, "RETIRED_SECONDS", 0.0)
+    part = machine.collection._log if step == "clear" else machine.collection._tokens
+    with monkeypatch.context() as patched:
+        patched.setattr(type(part), step, lambda _: os.fsync(9999))
+        with pytest.raises(OSError, match="Bad file"):
+            machine.collection.flush_if_old()
+    machine.lose_power()
+    assert machine.ids == ids_of(point("a"))
+
+
+def test_an_engine_that_nobody_calls_empties_the_logs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(collections, "RETIRED_SECONDS", 0.1)
+    monkeypatch.setattr(server, "FLUSHED_SECONDS", 0.01)
+    store = EdgeVectorStore(tmp_path / "vectors")
+    store.ensure("docs", SPEC)
+    store.upsert("docs", [point("a")])
+    (logged,) = (tmp_path / "vectors").rglob("writes.log")
+    assert logged.stat().st_size > 0
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        listener.settimeout(0.1)
+        engine = VectorServer(store, listener, LivenessFile(tmp_path / "alive"))
+        serving = Thread(target=engine.serve)
+        serving.start()
+        until(lambda: logged.stat().st_size == 0, 20)
+        engine.stop()
+        serving.join(20)
+    assert store.count("docs") == 1
+    store.close()
