@@ -3,15 +3,12 @@
 Only a process that reads nothing else may use it: xberg starts threads, and may crash while they end.
 """
 
-import asyncio
-
 from xberg import (
     ConcurrencyConfig,
     ContentFilterConfig,
     ExtractedDocument,
     ExtractInput,
     ExtractionConfig,
-    ExtractionResult,
     PageConfig,
     PdfConfig,
     PostProcessorConfig,
@@ -21,6 +18,7 @@ from xberg import (
 
 from rag import media
 from rag.errors import AegisError, DocumentTooLarge, UnreadableDocument
+from rag.parsing.waiting import result_of
 
 ENCRYPTED = "The file is encrypted: remove the password and send it again."
 _LARGEST_ARCHIVE = 512 << 20
@@ -60,11 +58,8 @@ def extracted(data: bytes, media_type: str, max_text_bytes: int) -> ExtractedDoc
         ),
     )
 
-    async def extraction() -> ExtractionResult:
-        return await extract(source, config)  # asyncio.run takes no other awaitable than a coroutine
-
     try:
-        result = asyncio.run(extraction())
+        result = result_of(extract(source, config))
     except RuntimeError as error:  # xberg raises its exceptions as this one
         raise _error_of(str(error)) from error
     if result.errors:
