@@ -43,6 +43,9 @@ _UNUSED_STYLES = (
 )
 """Nine tenths of what Word writes about styles, and nothing about lists."""
 
+_CHARACTER_STYLE = b'<w:style w:type="character" ', b"</w:style>"
+"""It says nothing about lists either, but xberg reads it."""
+
 _W = "{http://schemas.openxmlformats.org/wordprocessingml/2006/main}"
 _TEXT = f"{_W}t"
 _BREAKS = {f"{_W}tab": " ", f"{_W}br": " ", f"{_W}noBreakHyphen": "-"}
@@ -84,7 +87,8 @@ def _shown(body: bytes, numbering: bytes, styles: bytes) -> bytes:
     try:
         shown = docx_body.with_filled_cells(shown)
         if numbering:
-            shown = docx_body.with_marked_numbers(shown, numbering_of(numbering, styles))
+            of_paragraphs = numbering_of(numbering, _cut(styles, *_CHARACTER_STYLE))
+            shown = docx_body.with_marked_numbers(shown, of_paragraphs)
     except (expat.ExpatError, ElementTree.ParseError) as error:
         raise UnreadableDocument(f"The file is broken and cannot be read: {error}.") from error
     return shown
