@@ -1,7 +1,8 @@
 """Moves the memory of this process into huge pages, for the sake of the children that it forks.
 
-A fork copies an entry for each page, and a process that ends gives each back. The parsers take 80 MB: 20,000
-small pages, or 40 huge ones. A child that writes to one gets a small page of its own, as without them.
+A fork copies an entry for each page, and a child that ends gives each back. The parsers take 20,000 pages, of
+which two thirds lie in stretches that are long enough. A child that writes to a huge page gets a small one of
+its own, as it would without them.
 """
 
 import ctypes

@@ -20,7 +20,7 @@ def result_of(coroutine: Coroutine[Any, Any, _Result]) -> _Result:
     loop = _CallbackLoop()  # type: ignore[abstract]  # native code asks for no more of a loop
     asyncio._set_running_loop(loop)  # noqa: SLF001 - asyncio has it for those who write loops
     try:
-        return loop.completed(asyncio.Task(coroutine, loop=loop))
+        return loop.run_until_done(asyncio.Task(coroutine, loop=loop))
     finally:
         asyncio._set_running_loop(None)  # noqa: SLF001
 
@@ -31,7 +31,7 @@ class _CallbackLoop(asyncio.AbstractEventLoop):
     def __init__(self) -> None:
         self._callbacks: SimpleQueue[Callable[[], object]] = SimpleQueue()
 
-    def completed(self, task: asyncio.Task[_Result]) -> _Result:
+    def run_until_done(self, task: asyncio.Task[_Result]) -> _Result:
         while not task.done():
             self._callbacks.get()()
         return task.result()
