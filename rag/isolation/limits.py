@@ -14,6 +14,7 @@ from rag.isolation.kernel import LINUX
 _PR_SET_PDEATHSIG, _PR_SET_CHILD_SUBREAPER = 1, 36
 _LARGEST_FILE = 1 << 20  # nothing but messages on stderr
 _OPEN_FILES = 64
+_OOM_SCORE = Path("/proc/self/oom_score_adj")
 
 
 def confine(memory_bytes: int, cpu_seconds: int) -> None:
@@ -69,5 +70,5 @@ def volunteer_for_oom_killer() -> None:
     """When the machine runs out of memory, this process goes first."""
     if LINUX:
         privileges.allow_inspection()  # without it the file belongs to root
-        with suppress(OSError):  # some containers forbid it, and nothing depends on it
-            Path("/proc/self/oom_score_adj").write_text("1000")
+        with suppress(OSError), _OOM_SCORE.open("wb", buffering=0) as score:
+            score.write(b"1000")  # some containers forbid it, and nothing depends on it

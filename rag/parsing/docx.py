@@ -14,18 +14,37 @@ from xml.parsers import expat
 from rag.errors import UnreadableDocument
 from rag.parsing import docx_body
 from rag.parsing.docx_numbering import numbering_of
+from rag.parsing.package import rewritten
 
 _DOCUMENT = "word/document.xml"
 _HEAD_OR_FOOT = re.compile(r"word/(header|footer)\d{0,6}\.xml")
-_MEDIA = "word/media/"
+_UNREAD = (
+    "customXml/",
+    "docProps/app.xml",
+    "docProps/thumbnail",
+    "word/fontTable.xml",
+    "word/fonts/",
+    "word/media/",
+    "word/stylesWithEffects.xml",
+    "word/theme/",
+    "word/webSettings.xml",
+)
+"""How names of parts begin in which xberg finds no text. They are most of a small file."""
+
 _MOST_PARTS = 200
 _LARGEST_PART = 4 << 20
 _LARGEST_BODY = 64 << 20
 _NUMBERING, _STYLES = "word/numbering.xml", "word/styles.xml"
 _UTF8 = (b"<?xml", b"\xef\xbb\xbf<?xml", b"<w:")
 _MOVED = b"<w:moveFrom ", b"</w:moveFrom>"
-_TABLE_STYLE = b'<w:style w:type="table" ', b"</w:style>"
+_UNUSED_STYLES = (
+    (b'<w:style w:type="table" ', b"</w:style>"),
+    (b"<w:latentStyles ", b"</w:latentStyles>"),
+)
 """Nine tenths of what Word writes about styles, and nothing about lists."""
+
+_CHARACTER_STYLE = b'<w:style w:type="character" ', b"</w:style>"
+"""It says nothing about lists either, but xberg reads it."""
 
 _W = "{http://schemas.openxmlformats.org/wordprocessingml/2006/main}"
 _TEXT = f"{_W}t"
@@ -47,17 +66,18 @@ def with_shown_text(data: bytes) -> bytes:
             return data
         body = archive.read(_DOCUMENT)
         numbering, styles = (_part(archive, name, names) for name in (_NUMBERING, _STYLES))
-        styles = _cut(styles, *_TABLE_STYLE)
-        shown = _shown(body, numbering, styles)
-        if shown == body:
+        used_styles = _used(styles)
+        shown = _shown(body, numbering, used_styles)
+        if shown == body and used_styles == styles:
             return data
-        new = {_DOCUMENT: shown} | ({_STYLES: styles} if styles else {})
-        rewritten = BytesIO()
-        with zipfile.ZipFile(rewritten, "w") as copy:
-            for entry in archive.infolist():
-                if not entry.filename.startswith(_MEDIA):
-                    copy.writestr(entry.filename, new.get(entry.filename) or archive.read(entry))
-    return rewritten.getvalue()
+        changed = {_DOCUMENT: shown} | ({_STYLES: used_styles} if styles else {})
+        return rewritten(archive, changed, _UNREAD)
+
+
+def _used(styles: bytes) -> bytes:
+    for unused in _UNUSED_STYLES:
+        styles = _cut(styles, *unused)
+    return styles
 
 
 def _shown(body: bytes, numbering: bytes, styles: bytes) -> bytes:
@@ -67,7 +87,8 @@ def _shown(body: bytes, numbering: bytes, styles: bytes) -> bytes:
     try:
         shown = docx_body.with_filled_cells(shown)
         if numbering:
-            shown = docx_body.with_marked_numbers(shown, numbering_of(numbering, styles))
+            of_paragraphs = numbering_of(numbering, _cut(styles, *_CHARACTER_STYLE))
+            shown = docx_body.with_marked_numbers(shown, of_paragraphs)
     except (expat.ExpatError, ElementTree.ParseError) as error:
         raise UnreadableDocument(f"The file is broken and cannot be read: {error}.") from error
     return shown

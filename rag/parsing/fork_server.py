@@ -34,8 +34,9 @@ from rag.errors import DocumentError, DocumentTooLarge, UnreadableDocument
 from rag.isolation import Confinement, Measure, limits
 from rag.isolation.forking import fork_for_answer
 from rag.isolation.kernel import LINUX
-from rag.parsing import charsets, mail, wire
+from rag.parsing import charsets, extraction, mail, wire
 from rag.parsing.formats import parse
+from rag.parsing.huge_pages import take_huge_pages
 from rag.parsing.recognition import Recognition
 from rag.ports import Chunker, Recogniser
 from rag.system import framing
@@ -269,6 +270,7 @@ def preload() -> None:
     for name in _IMPORTED_LATE:
         importlib.import_module(name)
     charsets.warm()
+    extraction.warm()
 
 
 def main(
@@ -308,6 +310,7 @@ def main(
     gc.collect()
     gc.freeze()  # children then share these pages until they end
     gc.disable()
+    take_huge_pages()
     parse_limits = ParseLimits(given.seconds, given.memory_bytes, given.text_bytes)
     ForkServer(socket.socket(fileno=given.socket), parse_limits, isolated, chunker, recognition).serve()
 

@@ -47,13 +47,12 @@ def office(
     """
     if data.startswith(OLE):
         raise UnreadableDocument(ENCRYPTED if _OLE_ENCRYPTED in data else _OLD_FORMAT)
-    if data.startswith(b"PK"):
-        _check_archive(data)
     if not data.startswith(b"PK"):
         found = extracted(data, media_type, max_text_bytes)
         return structure.from_markdown(structure.prose(found.content), found.metadata.title)
     try:
         with zipfile.ZipFile(BytesIO(data)) as archive:
+            _check(archive)
             pictures = InnerPictures(partial(_picture, archive), recognition, archive.namelist())
             return pictures.read(_document(data, media_type, max_text_bytes, pictures))
     except _BROKEN as error:
@@ -129,20 +128,16 @@ def _say_note(note: re.Match[str]) -> str:
     return "Comment: " if note[1] else "Note: "
 
 
-def _check_archive(data: bytes) -> None:
+def _check(archive: zipfile.ZipFile) -> None:
     """Refuse bombs and encrypted files by the archive's directory, before anything is unpacked."""
-    try:
-        with zipfile.ZipFile(BytesIO(data)) as archive:
-            entries = archive.infolist()
-            if len(entries) > _MOST_ENTRIES or sum(e.file_size for e in entries) > _LARGEST_UNPACKED:
-                raise DocumentTooLarge(
-                    f"The file unpacks to more than {_LARGEST_UNPACKED >> 20} MB or {_MOST_ENTRIES} parts."
-                )
-            encrypted = any(entry.flag_bits & 1 for entry in entries)
-            if not encrypted and _ODF_MANIFEST in archive.namelist():
-                with archive.open(_ODF_MANIFEST) as manifest:
-                    encrypted = _ODF_ENCRYPTION.search(manifest.read(1 << 20)) is not None
-            if encrypted:
-                raise UnreadableDocument(ENCRYPTED)
-    except _BROKEN as error:
-        raise UnreadableDocument(f"The file is broken and cannot be read: {error}.") from error
+    entries = archive.infolist()
+    if len(entries) > _MOST_ENTRIES or sum(e.file_size for e in entries) > _LARGEST_UNPACKED:
+        raise DocumentTooLarge(
+            f"The file unpacks to more than {_LARGEST_UNPACKED >> 20} MB or {_MOST_ENTRIES} parts."
+        )
+    encrypted = any(entry.flag_bits & 1 for entry in entries)
+    if not encrypted and _ODF_MANIFEST in archive.namelist():
+        with archive.open(_ODF_MANIFEST) as manifest:
+            encrypted = _ODF_ENCRYPTION.search(manifest.read(1 << 20)) is not None
+    if encrypted:
+        raise UnreadableDocument(ENCRYPTED)

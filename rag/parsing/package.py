@@ -8,6 +8,7 @@ import zipfile
 import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from io import BytesIO
 from typing import IO
 from xml.etree import ElementTree
 from xml.etree.ElementTree import Element
@@ -68,6 +69,16 @@ class Package:
             kind = each.get("Type", "").rpartition("/")[2]
             found[each.get("Id", "")] = Relation(kind, target.lstrip("/"))
         return found
+
+
+def rewritten(archive: zipfile.ZipFile, changed: Mapping[str, bytes], left_out: tuple[str, ...]) -> bytes:
+    """The archive with the ``changed`` parts, and without those whose names begin as ``left_out`` says."""
+    copy = BytesIO()
+    with zipfile.ZipFile(copy, "w") as parts:
+        for entry in archive.infolist():
+            if not entry.filename.startswith(left_out):
+                parts.writestr(entry.filename, changed.get(entry.filename) or archive.read(entry))
+    return copy.getvalue()
 
 
 def named(parent: Element, name: str) -> Iterator[Element]:

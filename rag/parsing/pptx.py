@@ -36,9 +36,14 @@ def slides_of(package: Package) -> list[Slide]:
     ]
     numbers = {part: number for number, part in enumerate(shown, 1)}
     parts = sorted(filter(_SLIDE.fullmatch, package.parts), key=_number)
-    return [
-        Slide(numbers.get(part.lower()), _notes(package, part), _pictures(package, part)) for part in parts
-    ]
+    return [_slide(package, part, numbers.get(part.lower())) for part in parts]
+
+
+def _slide(package: Package, part: str, number: int | None) -> Slide:
+    relations = package.relations(part).values()
+    pictures = tuple(each.part for each in relations if each.kind == "image")
+    notes = next((each.part for each in relations if each.kind == "notesSlide"), "")
+    return Slide(number, _notes(package, notes), pictures)
 
 
 def _number(part: str) -> int:
@@ -46,13 +51,8 @@ def _number(part: str) -> int:
     return int(found[1]) if found else 0
 
 
-def _pictures(package: Package, part: str) -> tuple[str, ...]:
-    return tuple(each.part for each in package.relations(part).values() if each.kind == "image")
-
-
 def _notes(package: Package, part: str) -> str:
-    notes = next((each.part for each in package.relations(part).values() if each.kind == "notesSlide"), "")
-    bodies = (shape for shape in named(package.root(notes), "sp") if _is_body(shape))
+    bodies = (shape for shape in named(package.root(part), "sp") if _is_body(shape))
     paragraphs = (words_of(each) for shape in bodies for each in named(shape, "p"))
     return "\n".join(filter(None, paragraphs))
 

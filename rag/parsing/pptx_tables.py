@@ -16,9 +16,10 @@ from rag.parsing.docx_body import Edits, edited
 from rag.parsing.grids import SpanningCell, table_of
 from rag.parsing.heads import body_contrasts
 from rag.parsing.odt_numbering import number_of
+from rag.parsing.package import rewritten
 
 _SLIDE = re.compile(r"ppt/slides/slide\d{1,9}\.xml", re.IGNORECASE)
-_MEDIA = "ppt/media/"
+_UNREAD = ("ppt/media/",)
 _SPANS = (b"vMerge=", b"hMerge=", b"gridSpan=", b"rowSpan=")
 _MOST_REPEATED = 1 << 20
 """Characters of a table's merged cells, each as often as it is repeated."""
@@ -54,12 +55,7 @@ def with_marked_tables(data: bytes) -> MarkedTables:
         slides = dict(_marked(archive, tables))
         if not slides:
             return MarkedTables(data)
-        rewritten = BytesIO()
-        with zipfile.ZipFile(rewritten, "w") as copy:
-            for entry in archive.infolist():
-                if not entry.filename.startswith(_MEDIA):
-                    copy.writestr(entry.filename, slides.get(entry.filename) or archive.read(entry))
-    return MarkedTables(rewritten.getvalue(), tables)
+        return MarkedTables(rewritten(archive, slides, _UNREAD), tables)
 
 
 def _marked(archive: zipfile.ZipFile, tables: list[str]) -> Iterator[tuple[str, bytes]]:

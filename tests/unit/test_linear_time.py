@@ -308,7 +308,7 @@ COVERED: Mapping[str, Mapping[str, Reads]] = {
     },
     "rag.parsing.docx": {
         "head": lambda text: list(docx._paragraphs(f"<w>{escape(text)}</w>".encode())),
-        "styles": lambda text: docx._cut(f'<w:style w:type="table" {text}'.encode(), *docx._TABLE_STYLE),
+        "styles": lambda text: docx._used(f'<w:style w:type="table" {text}'.encode()),
     },
     "rag.parsing.docx_body": {"numbers": docx_body.with_numbers},
     "rag.parsing.docx_numbering": {"form": written_as},

@@ -68,6 +68,24 @@ def test_a_file_that_says_all_that_it_shows_is_left_as_it_is():
     assert docx.with_shown_text(data) is data
 
 
+def test_of_styles_those_stay_that_paragraphs_can_have():
+    styles = b'<w:latentStyles w:count="1"><w:lsdException/></w:latentStyles><w:style/>'
+    table_style = b'<w:style w:type="table" w:styleId="Grid"><w:name/></w:style>'
+
+    assert docx._used(styles + table_style) == b"<w:style/>"
+
+
+def test_parts_without_text_are_left_out():
+    moved = '<w:moveFrom w:id="1"><w:r><w:t>Kiel</w:t></w:r></w:moveFrom>'
+    data = with_parts(written(f"<w:p>{moved}</w:p>"), stylesWithEffects="<w:style/>", footnotes="<w:p/>")
+
+    with zipfile.ZipFile(BytesIO(docx.with_shown_text(data))) as archive:
+        names = archive.namelist()
+
+    assert "word/stylesWithEffects.xml" not in names
+    assert "word/footnotes.xml" in names
+
+
 def test_a_head_that_is_no_xml_makes_the_file_unreadable():
     with pytest.raises(UnreadableDocument):
         docx.heads_and_feet(with_parts(written(), header1="<w:p>"))
