@@ -986,7 +986,8 @@ end
 return { open, waited, reasons }
 -- == finish ==
 -- ARGV: id, token, state, seconds, result, error, and the three times of ``keep``; '' is none. Then fields of
--- the statistics and what each grows by, in turn
+-- the statistics and what each grows by, in turn. Returns 1, or the record of a job that succeeded, which nothing
+-- changes any more; 0 when the lease is lost.
 local state, result, error = ARGV[3], ARGV[5], ARGV[6]
 local step = ARGV[2] .. ':finish:' .. state
 local known = known_answer(step, ARGV[2])
@@ -1023,6 +1024,7 @@ end
 all_told()
 if state == 'succeeded' then
   redis.call('UNLINK', job .. ':artefacts')
+  return record_of(job, id)
 end
 return 1
 -- == flow ==

@@ -1,7 +1,7 @@
 """Job records as a worker changes them, under a lease."""
 
 from collections.abc import Mapping, Sequence
-from typing import cast
+from typing import Any, cast
 
 from rag.errors import NotFound
 from rag.jobs.scripts import JobScripts, call_token, dumped, job_key, job_of
@@ -74,21 +74,36 @@ class Work(JobScripts):
         error: Json | None = None,
         tally: Mapping[str, int] | None = None,
     ) -> bool:
+        told = seconds, dumped(result), dumped(error)
+        return bool(self._finished(lease, state, *told, tally=tally or {}))
+
+    def _finished(
+        self,
+        lease: Lease,
+        state: JobState,
+        *told: str | float,
+        tally: Mapping[str, int],
+    ) -> Any:
+        """What the script ``finish`` answers. ``told``: seconds, and result and error as JSON texts."""
         if not state.final:
             raise ValueError(f"a job does not end as {state}")
-        told = dumped(result), dumped(error)
-        counts = (part for pair in (tally or {}).items() for part in pair)
-        return self._held("finish", lease, state, seconds, *told, *self._expiry(state), *counts)
+        counts = (part for pair in tally.items() for part in pair)
+        return self._on("finish", lease.job.id, lease.token, state, *told, *self._expiry(state), *counts)
 
     def put_artefact(self, lease: Lease, name: str, data: bytes) -> bool:
         return self._held("put_artefact", lease, name, data)
 
     def artefact(self, job_id: str, name: str) -> bytes:
-        with reaching_redis():
-            data = self._client.hget(f"{job_key(job_id)}:artefacts", name)
+        data = self.artefacts(job_id, (name,)).get(name)
         if data is None:
             raise NotFound(f"job {job_id} has no {name}: it was never stored, or the job ended long ago")
-        return cast(bytes, data)
+        return data
+
+    def artefacts(self, job_id: str, names: Sequence[str]) -> dict[str, bytes]:
+        with reaching_redis():
+            found = self._client.hmget(f"{job_key(job_id)}:artefacts", list(names))
+        kept = zip(names, cast(list[bytes | None], found), strict=True)
+        return {name: data for name, data in kept if data is not None}
 
     def _held(self, script: str, lease: Lease, *args: str | bytes | float) -> bool:
         return bool(self._on(script, lease.job.id, lease.token, *args))

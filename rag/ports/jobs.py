@@ -212,6 +212,10 @@ class JobStore(Protocol):
         """The output that a stage stored. NotFound when it was never stored or has expired."""
         ...
 
+    def artefacts(self, job_id: str, names: Sequence[str]) -> dict[str, bytes]:
+        """Those of the named outputs that were stored and have not expired, by name."""
+        ...
+
     def events(self, job_id: str, *, after: str | None = None) -> list[JobEvent]:
         """The job's events in order, only those after the event ``after``. InvalidRequest."""
         ...

@@ -15,16 +15,18 @@ from tasks.documents.layouts import (
 )
 from tasks.documents.quotas import Arrival, check_metadata, check_room, keeper_of
 from tasks.ingest.attachments import (
+    NOTED_ATTACHMENTS,
     end_unwanted,
     is_unwanted,
     note_attachments,
 )
 from tasks.ingest.parsed_text import keep_parsed, save_parsed, saved_chunks
-from tasks.ingest.points import SLICE, Content, note_slices_written, slices_written, write_slice
+from tasks.ingest.points import SLICE, WRITTEN, Content, note_slices_written, slices_written, write_slice
 from tasks.ingest.publication import document_of, end_replaced, finish, publish, result_of
 from tasks.ingest.reading import could_read_more, read_source, rules_of
 from tasks.ingest.revision import changes_nothing, is_being_changed, must_be_last, with_kept_vectors
 from tasks.ingest.sources import (
+    NOTED_SOURCE,
     Source,
     SourceNote,
     fetch_source,
@@ -166,6 +168,7 @@ def index(run: StageRun) -> Steps:
     """
     tools, job = run.tools, run.job
     collection = collection_of(tools, job)
+    run.load_ahead(NOTED_SOURCE, WRITTEN, *NOTED_ATTACHMENTS)
     embedded = (tools.blobs.exists(vectors_key(job, layout, 0)) for layout in collection.layouts)
     if collection.second is not None and not all(embedded):  # a layout was begun since
         return Next(Stage.EMBED, size=SLICE)
@@ -188,8 +191,6 @@ def index(run: StageRun) -> Steps:
         if collection_of(tools, job).layouts == collection.layouts:
             raise
         return Next(Stage.INDEX)  # a layout was given up, and its store dropped
-    if not run.holds():  # whoever took over needs the same points, so they stay
-        return Next(Stage.INDEX)
     return publish(run, collection, document)
 
 

@@ -6,7 +6,7 @@ from threading import Event
 from time import time
 from typing import Any
 
-from rag.errors import AegisError
+from rag.errors import AegisError, NotFound
 from rag.model import EventKind, Job, Json, Lease, Progress, Stage
 from tasks.lanes import lane_of
 from tasks.toolbox import Toolbox
@@ -71,6 +71,7 @@ class StageRun:
     tools: Toolbox
     lost: Event = field(default_factory=Event)
     taken_at: float = field(default_factory=time)
+    _loaded: dict[str, bytes | None] = field(default_factory=dict)
 
     @property
     def job(self) -> Job:
@@ -104,10 +105,20 @@ class StageRun:
     def save(self, name: str, data: bytes) -> None:
         """Store ``data`` for later stages of the job."""
         self._note(self.tools.jobs.put_artefact(self.lease, name, data))
+        self._loaded.pop(name, None)
+
+    def load_ahead(self, *names: str) -> None:
+        """Read in one step what :meth:`load` will be asked for. Nobody else may write it meanwhile."""
+        found = self.tools.jobs.artefacts(self.job.id, names)
+        self._loaded.update({name: found.get(name) for name in names})
 
     def load(self, name: str) -> bytes:
         """The data that an earlier stage saved. NotFound when it is gone."""
-        return self.tools.jobs.artefact(self.job.id, name)
+        if name not in self._loaded:
+            return self.tools.jobs.artefact(self.job.id, name)
+        if (data := self._loaded[name]) is None:
+            raise NotFound(f"job {self.job.id} has no {name}")
+        return data
 
     def _note(self, still_ours: bool) -> None:
         if not still_ours:
