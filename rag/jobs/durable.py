@@ -38,7 +38,7 @@ class DurableJobStore(RedisJobStore):
     def __init__(self, client: Redis, settings: Settings, journal: Journal) -> None:
         super().__init__(client, settings)
         self._journal = journal
-        self._settings = settings
+        self._journalled = frozenset(kind for kind in JobKind if journalled(settings, kind))
         self._together: list[Ended] | None = None
 
     # --- beginnings
@@ -65,7 +65,7 @@ class DurableJobStore(RedisJobStore):
     def _promise(self, record: Record, *, new: bool) -> Accepted:
         """Write the job's entry. A repeated submit writes it again: the first caller may have died before."""
         job, fields = job_of(record), fields_of(record)
-        if journalled(self._settings, job.kind) and not over(fields):
+        if job.kind in self._journalled and not over(fields):
             try:
                 self._journal.open(opening_of(fields))
             except AegisError:
@@ -77,7 +77,7 @@ class DurableJobStore(RedisJobStore):
 
     def retry(self, job_id: str, *, most_open: Mapping[JobKind, int] | None = None) -> Job:
         job = super().retry(job_id, most_open=most_open)
-        if journalled(self._settings, job.kind):
+        if job.kind in self._journalled:
             self._journal.reopen(opening_of(self._fields(job_id)))
             self._confirm(job_id)
         return job
@@ -90,7 +90,7 @@ class DurableJobStore(RedisJobStore):
     def _journal_grace(self, stage: Stage) -> float | None:
         """A job without its entry may still be undone, so no worker may begin it."""
         first = FIRST_STAGES.get(stage)
-        return _ENTRY_SECONDS if first is not None and journalled(self._settings, first) else None
+        return _ENTRY_SECONDS if first is not None and first in self._journalled else None
 
     # --- ends
 
@@ -164,7 +164,7 @@ class DurableJobStore(RedisJobStore):
             log.warning("these are over, but would run again if Redis lost its data: %s: %s", ids, error)
 
     def _end(self, *ended: Ended) -> None:
-        self._journal.end(*(record for job, record in ended if journalled(self._settings, job.kind)))
+        self._journal.end(*(record for job, record in ended if job.kind in self._journalled))
 
     def _fields(self, job_id: str) -> JobFields:
         record = self._on("get", job_id)

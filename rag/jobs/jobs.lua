@@ -725,7 +725,7 @@ end
 return answers
 -- == advance ==
 -- ARGV: id, token, stage, seconds, how much there is to do there, seconds until it is due, why it rests until then:
--- an error or '', and words or ''
+-- an error or '', and words or ''; then names and data of artefacts in turn
 local stage = ARGV[3]
 local step = ARGV[2] .. ':advance:' .. stage
 local known = known_answer(step, ARGV[2])
@@ -749,6 +749,9 @@ if stage == at[2] then
   redis.call('HSET', job, 'retries', 0) -- a slice of the stage is done
 elseif at[6] then
   redis.call('HINCRBY', job, 'retries', 1) -- back to an earlier stage counts as a retry
+end
+for i = 9, #ARGV, 2 do
+  redis.call('HSET', job .. ':artefacts', ARGV[i], ARGV[i + 1])
 end
 queue(stage, tonumber(ARGV[6]))
 moved('running', 'queued', at[1])

@@ -1,6 +1,7 @@
 """Job records as a worker changes them, under a lease."""
 
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, cast
 
 from rag.errors import NotFound
@@ -55,8 +56,11 @@ class Work(JobScripts):
         delay: float = 0.0,
         error: Json | None = None,
         waits_for: str = "",
+        saves: Mapping[str, bytes] = MappingProxyType({}),
     ) -> bool:
-        return self._held("advance", lease, stage, seconds, size, delay, dumped(error), waits_for)
+        artefacts = (part for pair in saves.items() for part in pair)
+        told = seconds, size, delay, dumped(error), waits_for
+        return self._held("advance", lease, stage, *told, *artefacts)
 
     def requeue(self, lease: Lease, *, error: Json, delay: float = 0.0, counted: bool = True) -> bool:
         return self._held("requeue", lease, dumped(error), delay, int(counted))
@@ -94,16 +98,19 @@ class Work(JobScripts):
         return self._held("put_artefact", lease, name, data)
 
     def artefact(self, job_id: str, name: str) -> bytes:
-        data = self.artefacts(job_id, (name,)).get(name)
+        with reaching_redis():
+            data = self._client.hget(f"{job_key(job_id)}:artefacts", name)
         if data is None:
             raise NotFound(f"job {job_id} has no {name}: it was never stored, or the job ended long ago")
-        return data
+        return cast(bytes, data)
 
-    def artefacts(self, job_id: str, names: Sequence[str]) -> dict[str, bytes]:
-        with reaching_redis():
-            found = self._client.hmget(f"{job_key(job_id)}:artefacts", list(names))
-        kept = zip(names, cast(list[bytes | None], found), strict=True)
-        return {name: data for name, data in kept if data is not None}
+    def artefacts(self, names: Sequence[str], job_ids: Sequence[str]) -> list[dict[str, bytes]]:
+        with reaching_redis(), self._client.pipeline(transaction=False) as pipeline:
+            for job_id in job_ids:
+                pipeline.hmget(f"{job_key(job_id)}:artefacts", list(names))
+            found: list[list[bytes | None]] = pipeline.execute()
+        pairs = (zip(names, each, strict=True) for each in found)
+        return [{name: data for name, data in kept if data is not None} for kept in pairs]
 
     def _held(self, script: str, lease: Lease, *args: str | bytes | float) -> bool:
         return bool(self._on(script, lease.job.id, lease.token, *args))

@@ -1,5 +1,8 @@
 """Ingestion: (fetch →) parse → embed → index. A new version shows in one step, when it is whole."""
 
+from collections.abc import Generator
+from typing import Any
+
 from rag.errors import NotFound, UnknownCollection
 from rag.model import (
     Collection,
@@ -11,6 +14,7 @@ from tasks.documents.blob_keys import discard, is_seen
 from tasks.documents.layouts import (
     collection_of,
     embedder_of,
+    require_generation,
     vectors_key,
 )
 from tasks.documents.quotas import Arrival, check_metadata, check_room, keeper_of
@@ -32,8 +36,8 @@ from tasks.ingest.sources import (
     fetch_source,
     file_title_of,
     fingerprint_of,
-    note_source,
     noted_source,
+    source_note,
     source_of,
     title_without_any,
 )
@@ -66,9 +70,8 @@ def recognise(run: StageRun) -> Outcome:
 
 def _take_in(run: StageRun) -> Outcome:
     tools, job = run.tools, run.job
-    present = tools.documents.get(job.collection, job.inputs["document_id"])
-    # read after the document: else ``present`` could belong to a later generation
-    collection = collection_of(tools, job)
+    present, serving = tools.documents.get_both(job.collection, job.inputs["document_id"])
+    collection = require_generation(job, serving)
     if settled := _settle(run, collection, present):
         return settled
     try:
@@ -92,8 +95,8 @@ def _save(run: StageRun, source: Source, fingerprint: str, document: CutDocument
     digests = save_parsed(run, title, parsed.text, chunks)
     warnings = (*parsed.warnings, *note_attachments(run, source))
     size = len(source.data)
-    note_source(run, SourceNote(fingerprint, source.media_type, size, warnings, file_title, digests))
-    return Next(Stage.EMBED, size=len(chunks))
+    note = SourceNote(fingerprint, source.media_type, size, warnings, file_title, digests)
+    return Next(Stage.EMBED, size=len(chunks), saves=source_note(note))
 
 
 def _settle(run: StageRun, collection: Collection, present: Document | None) -> Outcome | None:
@@ -138,7 +141,7 @@ def embed(run: StageRun) -> Steps:
         _, chunks = saved_chunks(run, {})
     except NotFound:
         return Next(Stage.PARSE)
-    layouts = collection_of(tools, job).layouts
+    layouts = (yield from _read_collection(run)).layouts
     for start in range(0, len(chunks), SLICE):
         if run.cancelled():
             break
@@ -167,8 +170,8 @@ def index(run: StageRun) -> Steps:
     Between two slices of points, jobs of other owners have their turn.
     """
     tools, job = run.tools, run.job
-    collection = collection_of(tools, job)
-    run.load_ahead(NOTED_SOURCE, WRITTEN, *NOTED_ATTACHMENTS)
+    collection = yield from _read_collection(run)
+    yield from run.load_ahead(NOTED_SOURCE, WRITTEN, *NOTED_ATTACHMENTS)
     embedded = (tools.blobs.exists(vectors_key(job, layout, 0)) for layout in collection.layouts)
     if collection.second is not None and not all(embedded):  # a layout was begun since
         return Next(Stage.EMBED, size=SLICE)
@@ -192,6 +195,12 @@ def index(run: StageRun) -> Steps:
             raise
         return Next(Stage.INDEX)  # a layout was given up, and its store dropped
     return publish(run, collection, document)
+
+
+def _read_collection(run: StageRun) -> Generator[Shared, Any, Collection]:
+    """As :func:`collection_of`, but the jobs of a batch ask together."""
+    (found,) = yield Shared(run.tools.documents.collections_named, (run.job.collection,))
+    return require_generation(run.job, found)
 
 
 def _content(run: StageRun) -> Content:

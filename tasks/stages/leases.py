@@ -76,7 +76,7 @@ def take_batches(tools: Toolbox, lane: Lane, until: float) -> Iterator[list[Leas
         left = [DueStage(stage, taken.left)] if taken.left else [e for e in due if e.stage is not stage]
         if left and not rung:
             try_ring(lane, left[0])
-            # Whoever hears it rings in turn. Only a stage of this lane hands on to another one without a bell.
+            # Whoever hears it rings in turn. Only within a lane are jobs handed on without a bell.
             rung = len(lane.stages) == 1
         turns[stage] += 1
         yield list(taken.leases)

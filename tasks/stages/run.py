@@ -1,6 +1,6 @@
 """An attempt at a stage as its work sees it, and what the work may return."""
 
-from collections.abc import Callable, Generator, Hashable, Sequence
+from collections.abc import Callable, Generator, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from threading import Event
 from time import time
@@ -17,13 +17,15 @@ class Next:
     """The job goes on at ``stage``. ``size``: how much there is to do there, such as its chunks.
 
     ``rest``: seconds in which other jobs of the lane have their turn first. ``why``: what it rests for, in
-    words that follow "It waits for", or the error after which the stage is tried again.
+    words that follow "It waits for", or the error after which the stage is tried again. ``saves``: data for
+    later stages, as :meth:`StageRun.save` stores it.
     """
 
     stage: Stage
     size: int = 1
     rest: float = 0.0
     why: AegisError | str = ""
+    saves: Mapping[str, bytes] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,9 +109,12 @@ class StageRun:
         self._note(self.tools.jobs.put_artefact(self.lease, name, data))
         self._loaded.pop(name, None)
 
-    def load_ahead(self, *names: str) -> None:
-        """Read in one step what :meth:`load` will be asked for. Nobody else may write it meanwhile."""
-        found = self.tools.jobs.artefacts(self.job.id, names)
+    def load_ahead(self, *names: str) -> "SharedCalls":
+        """Read what :meth:`load` will be asked for, together with the other jobs of the batch.
+
+        Until the attempt ends, nobody else can write it.
+        """
+        (found,) = yield Shared(self.tools.jobs.artefacts, (self.job.id,), of=(names,))
         self._loaded.update({name: found.get(name) for name in names})
 
     def load(self, name: str) -> bytes:
