@@ -46,7 +46,7 @@ class Disks:
 _S3 = ("s3", "s3a")
 _RETRIES: "RetryConfig" = {"max_retries": 2, "retry_timeout": timedelta(seconds=15)}
 _LEAST_SECONDS = 30
-_FORBIDDEN = ("os error 1)", "os error 13)")  # EPERM, EACCES
+_FORBIDDEN = ("os error 1)", "os error 13)", "[Errno 1]", "[Errno 13]")  # EPERM, EACCES
 _NO_BUCKET = "the bucket is not there: create it, or change {setting}"
 _REFUSALS = {
     "NoSuchBucket": _NO_BUCKET,

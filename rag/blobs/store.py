@@ -11,9 +11,9 @@ from threading import Lock
 from typing import TYPE_CHECKING, BinaryIO
 
 import obstore
-from obstore.store import ObjectStore
 
 from rag.blobs.buckets import Access, open_store, translated_errors
+from rag.blobs.folder import BlobFolder
 from rag.blobs.redo_log import RedoLog, skip_sync
 from rag.errors import InvalidRequest, NotFound, Unavailable
 from rag.settings import Settings
@@ -58,6 +58,7 @@ class ObstoreBlobs:
         self._address = address
         self._folder = folder_of(address)
         self._store = open_store(address, access, self._setting)
+        self._files = BlobFolder(self._folder) if self._folder else None
         self._log = RedoLog.of(self._folder)
         self._opening = Lock()
         self._process: int | None = None
@@ -74,7 +75,7 @@ class ObstoreBlobs:
         """
         with self._doing(key):
             if self._folder:
-                obstore.put(self._store, key, data)
+                self._write(key, data)
                 if durable:
                     settle = self._make_durable(self._folder, key, data)
                     if wait:
@@ -88,6 +89,12 @@ class ObstoreBlobs:
                     chunk_size=_PART_BYTES,
                     max_concurrency=_PARTS_AT_ONCE,
                 )
+
+    def _write(self, key: str, data: bytes | BinaryIO) -> None:
+        if self._files and isinstance(data, bytes):
+            self._files.put(key, data)
+        else:
+            obstore.put(self._store, key, data)
 
     def make_durable(self, key: str, digest: str | None) -> None:
         if self._folder:
@@ -132,6 +139,8 @@ class ObstoreBlobs:
     def get(self, key: str) -> bytes:
         """The blob. Also raises Unavailable when its SHA-256 differs from the one that was put."""
         with self._doing(key):
+            if self._files:
+                return self._files.get(key)
             found = obstore.get(self._store, key)
             seal = found.attributes.get(_SEAL)
             data = found.bytes().to_bytes()
@@ -175,6 +184,8 @@ class ObstoreBlobs:
     def exists(self, key: str) -> bool:
         try:
             with self._doing(key):
+                if self._files:
+                    return self._files.exists(key)
                 obstore.head(self._store, key)
         except NotFound:
             return False
@@ -183,16 +194,25 @@ class ObstoreBlobs:
     def delete(self, key: str) -> None:
         try:
             with self._doing(key):
-                obstore.delete(self._store, key)
+                self._remove(key)
                 with suppress(OSError):  # a full disk must not keep blobs from being removed
                     self._note(key, None)
         except NotFound:
             return  # it is gone already
 
+    def _remove(self, key: str) -> None:
+        if self._files:
+            self._files.delete(key)
+        else:
+            obstore.delete(self._store, key)
+
     def keys(self, prefix: str) -> Iterator[str]:
         """Keys under the folder ``prefix`` ("" for all), in no order."""
         folder = prefix.rstrip("/")
         with self._doing(folder or "all"):
+            if self._files:
+                yield from self._files.keys(folder)
+                return
             for batch in obstore.list(self._store, prefix=folder or None):
                 yield from (found["path"] for found in batch)
 
@@ -223,16 +243,11 @@ class ObstoreBlobs:
     def _open(self) -> None:
         """Write again what a power cut has taken, before anything is read or written."""
         with self._opening:
-            if self._process is None and self._log:
+            if self._process is None and self._log and self._files:
                 with translated_errors(f"{self._title} {self._address}", self._setting):
-                    store = self._store
-                    self._log.restore(lambda key, data: _put(store, key, data))
+                    self._log.restore(self._files.put)
                 self._log.start_retiring()
             self._process = self._process or os.getpid()
-
-
-def _put(store: ObjectStore, key: str, data: bytes) -> None:
-    obstore.put(store, key, data)
 
 
 def _digest(data: bytes | BinaryIO) -> str:

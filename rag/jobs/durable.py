@@ -1,14 +1,14 @@
 """``JobStore`` on Redis with a journal in the blob store, from which lost records are rebuilt."""
 
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 
 from redis import Redis
 
 from rag.errors import AegisError, Recovering
-from rag.jobs.scripts import Record, fields_of, job_of
+from rag.jobs.scripts import Record, dumped, fields_of, job_of
 from rag.jobs.store import RedisJobStore
 from rag.journal.entries import JobFields, opening_of, over
 from rag.journal.journal import Journal, journalled
@@ -23,6 +23,9 @@ _LOST = "Redis lost its records just now: try again"
 
 log = logging.getLogger(__name__)
 
+Ended = tuple[Job, Callable[[], JobFields]]
+"""A job that is over, and a call that reads its record."""
+
 
 class DurableJobStore(RedisJobStore):
     """Job records with entries in ``journal`` for the kinds of jobs that the settings name.
@@ -35,8 +38,8 @@ class DurableJobStore(RedisJobStore):
     def __init__(self, client: Redis, settings: Settings, journal: Journal) -> None:
         super().__init__(client, settings)
         self._journal = journal
-        self._settings = settings
-        self._together: list[Job] | None = None
+        self._journalled = frozenset(kind for kind in JobKind if journalled(settings, kind))
+        self._together: list[Ended] | None = None
 
     # --- beginnings
 
@@ -62,7 +65,7 @@ class DurableJobStore(RedisJobStore):
     def _promise(self, record: Record, *, new: bool) -> Accepted:
         """Write the job's entry. A repeated submit writes it again: the first caller may have died before."""
         job, fields = job_of(record), fields_of(record)
-        if journalled(self._settings, job.kind) and not over(fields):
+        if job.kind in self._journalled and not over(fields):
             try:
                 self._journal.open(opening_of(fields))
             except AegisError:
@@ -74,7 +77,7 @@ class DurableJobStore(RedisJobStore):
 
     def retry(self, job_id: str, *, most_open: Mapping[JobKind, int] | None = None) -> Job:
         job = super().retry(job_id, most_open=most_open)
-        if journalled(self._settings, job.kind):
+        if job.kind in self._journalled:
             self._journal.reopen(opening_of(self._fields(job_id)))
             self._confirm(job_id)
         return job
@@ -87,7 +90,7 @@ class DurableJobStore(RedisJobStore):
     def _journal_grace(self, stage: Stage) -> float | None:
         """A job without its entry may still be undone, so no worker may begin it."""
         first = FIRST_STAGES.get(stage)
-        return _ENTRY_SECONDS if first is not None and journalled(self._settings, first) else None
+        return _ENTRY_SECONDS if first is not None and first in self._journalled else None
 
     # --- ends
 
@@ -102,12 +105,16 @@ class DurableJobStore(RedisJobStore):
         tally: Mapping[str, int] | None = None,
     ) -> bool:
         """Callers that wait hear of the end before its entry is written."""
-        finished = super().finish(lease, state, seconds=seconds, result=result, error=error, tally=tally)
-        if finished and self._together is not None:
-            self._together.append(lease.job)
-        elif finished:
-            self._try_end(lease.job)
-        return finished
+        told = seconds, dumped(result), dumped(error)
+        answer = self._finished(lease, state, *told, tally=tally or {})
+        if not answer:
+            return False
+        ended = self._ended(lease.job) if answer == 1 else (lease.job, partial(fields_of, answer))
+        if self._together is not None:
+            self._together.append(ended)
+        else:
+            self._try_end(ended)
+        return True
 
     @contextmanager
     def finish_together(self) -> Iterator[None]:
@@ -119,21 +126,24 @@ class DurableJobStore(RedisJobStore):
             jobs, self._together = self._together, None
             self._try_end(*jobs)
 
+    def _ended(self, job: Job) -> Ended:
+        return job, partial(self._fields, job.id)
+
     def cancel(self, job_id: str) -> Job:
         job = super().cancel(job_id)
-        self._end(job)
+        self._end(self._ended(job))
         return job
 
     def drop(self, job_id: str) -> Job:
         job = super().drop(job_id)
-        self._end(job)
+        self._end(self._ended(job))
         return job
 
     def expire(self, job_id: str, *, error: Json) -> bool:
         expired = super().expire(job_id, error=error)
         job = self.get(job_id) if expired else None
         if job is not None:
-            self._try_end(job)
+            self._try_end(self._ended(job))
         return expired
 
     def prune(self, *, finished_before: float, dead_before: float, most: int, limit: int) -> list[Job]:
@@ -146,16 +156,15 @@ class DurableJobStore(RedisJobStore):
             )
         return jobs
 
-    def _try_end(self, *jobs: Job) -> None:
+    def _try_end(self, *ended: Ended) -> None:
         try:
-            self._end(*jobs)
+            self._end(*ended)
         except AegisError as error:
-            ids = " ".join(job.id for job in jobs)
+            ids = " ".join(job.id for job, _ in ended)
             log.warning("these are over, but would run again if Redis lost its data: %s: %s", ids, error)
 
-    def _end(self, *jobs: Job) -> None:
-        ids = [job.id for job in jobs if journalled(self._settings, job.kind)]
-        self._journal.end(*(partial(self._fields, job_id) for job_id in ids))
+    def _end(self, *ended: Ended) -> None:
+        self._journal.end(*(record for job, record in ended if job.kind in self._journalled))
 
     def _fields(self, job_id: str) -> JobFields:
         record = self._on("get", job_id)

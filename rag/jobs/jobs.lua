@@ -725,7 +725,7 @@ end
 return answers
 -- == advance ==
 -- ARGV: id, token, stage, seconds, how much there is to do there, seconds until it is due, why it rests until then:
--- an error or '', and words or ''
+-- an error or '', and words or ''; then names and data of artefacts in turn
 local stage = ARGV[3]
 local step = ARGV[2] .. ':advance:' .. stage
 local known = known_answer(step, ARGV[2])
@@ -749,6 +749,9 @@ if stage == at[2] then
   redis.call('HSET', job, 'retries', 0) -- a slice of the stage is done
 elseif at[6] then
   redis.call('HINCRBY', job, 'retries', 1) -- back to an earlier stage counts as a retry
+end
+for i = 9, #ARGV, 2 do
+  redis.call('HSET', job .. ':artefacts', ARGV[i], ARGV[i + 1])
 end
 queue(stage, tonumber(ARGV[6]))
 moved('running', 'queued', at[1])
@@ -986,7 +989,8 @@ end
 return { open, waited, reasons }
 -- == finish ==
 -- ARGV: id, token, state, seconds, result, error, and the three times of ``keep``; '' is none. Then fields of
--- the statistics and what each grows by, in turn
+-- the statistics and what each grows by, in turn. Returns 1, or the record of a job that succeeded, which nothing
+-- changes any more; 0 when the lease is lost.
 local state, result, error = ARGV[3], ARGV[5], ARGV[6]
 local step = ARGV[2] .. ':finish:' .. state
 local known = known_answer(step, ARGV[2])
@@ -1023,6 +1027,7 @@ end
 all_told()
 if state == 'succeeded' then
   redis.call('UNLINK', job .. ':artefacts')
+  return record_of(job, id)
 end
 return 1
 -- == flow ==

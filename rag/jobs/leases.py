@@ -1,7 +1,8 @@
 """Job records as a worker changes them, under a lease."""
 
 from collections.abc import Mapping, Sequence
-from typing import cast
+from types import MappingProxyType
+from typing import Any, cast
 
 from rag.errors import NotFound
 from rag.jobs.scripts import JobScripts, call_token, dumped, job_key, job_of
@@ -55,8 +56,11 @@ class Work(JobScripts):
         delay: float = 0.0,
         error: Json | None = None,
         waits_for: str = "",
+        saves: Mapping[str, bytes] = MappingProxyType({}),
     ) -> bool:
-        return self._held("advance", lease, stage, seconds, size, delay, dumped(error), waits_for)
+        artefacts = (part for pair in saves.items() for part in pair)
+        told = seconds, size, delay, dumped(error), waits_for
+        return self._held("advance", lease, stage, *told, *artefacts)
 
     def requeue(self, lease: Lease, *, error: Json, delay: float = 0.0, counted: bool = True) -> bool:
         return self._held("requeue", lease, dumped(error), delay, int(counted))
@@ -74,11 +78,21 @@ class Work(JobScripts):
         error: Json | None = None,
         tally: Mapping[str, int] | None = None,
     ) -> bool:
+        told = seconds, dumped(result), dumped(error)
+        return bool(self._finished(lease, state, *told, tally=tally or {}))
+
+    def _finished(
+        self,
+        lease: Lease,
+        state: JobState,
+        *told: str | float,
+        tally: Mapping[str, int],
+    ) -> Any:
+        """What the script ``finish`` answers. ``told``: seconds, and result and error as JSON texts."""
         if not state.final:
             raise ValueError(f"a job does not end as {state}")
-        told = dumped(result), dumped(error)
-        counts = (part for pair in (tally or {}).items() for part in pair)
-        return self._held("finish", lease, state, seconds, *told, *self._expiry(state), *counts)
+        counts = (part for pair in tally.items() for part in pair)
+        return self._on("finish", lease.job.id, lease.token, state, *told, *self._expiry(state), *counts)
 
     def put_artefact(self, lease: Lease, name: str, data: bytes) -> bool:
         return self._held("put_artefact", lease, name, data)
@@ -89,6 +103,14 @@ class Work(JobScripts):
         if data is None:
             raise NotFound(f"job {job_id} has no {name}: it was never stored, or the job ended long ago")
         return cast(bytes, data)
+
+    def artefacts(self, names: Sequence[str], job_ids: Sequence[str]) -> list[dict[str, bytes]]:
+        with reaching_redis(), self._client.pipeline(transaction=False) as pipeline:
+            for job_id in job_ids:
+                pipeline.hmget(f"{job_key(job_id)}:artefacts", list(names))
+            found: list[list[bytes | None]] = pipeline.execute()
+        pairs = (zip(names, each, strict=True) for each in found)
+        return [{name: data for name, data in kept if data is not None} for kept in pairs]
 
     def _held(self, script: str, lease: Lease, *args: str | bytes | float) -> bool:
         return bool(self._on(script, lease.job.id, lease.token, *args))

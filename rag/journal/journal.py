@@ -43,7 +43,7 @@ from rag.journal.entries import (
     opening_of,
     over,
 )
-from rag.model import Document, DocumentVersion, JobKind
+from rag.model import Document, DocumentVersion, JobKind, JobState
 from rag.naming import generation_name
 from rag.ports import BlobStore
 from rag.settings import Settings
@@ -116,12 +116,14 @@ class Journal:
     def end(self, *records: Callable[[], JobFields]) -> None:
         """Write that jobs are over, in one step for the disk.
 
-        Each of ``records`` reads that of one job, twice, since a retry may come in between.
+        Each of ``records`` reads that of one job, twice if a retry may come in between.
         """
         ended = {record: job for record in records if over(job := record())}
         self._put_ends(list(ended.values()))
         for record, job in ended.items():
             self._blobs.delete(_open(job["id"]))
+            if job["state"] == JobState.SUCCEEDED:  # it is never run again
+                continue
             now = record()
             if now and not over(now):
                 self.reopen(opening_of(now))

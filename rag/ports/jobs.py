@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
+from types import MappingProxyType
 from typing import Protocol
 
 from rag.model import (
@@ -150,6 +151,7 @@ class JobStore(Protocol):
         delay: float = 0.0,
         error: Json | None = None,
         waits_for: str = "",
+        saves: Mapping[str, bytes] = MappingProxyType({}),
     ) -> bool:
         """The stage is done after ``seconds`` of work: queue the job at ``stage``. False: lease lost.
 
@@ -157,6 +159,7 @@ class JobStore(Protocol):
 
         ``size``: how much there is to do there, such as the number of chunks. ``delay``: seconds until the
         job is due there, 300 at most. ``error``, or ``waits_for`` in words: why it rests until then.
+        ``saves``: artefacts that are stored in the same step.
         """
         ...
 
@@ -216,6 +219,10 @@ class JobStore(Protocol):
 
     def artefact(self, job_id: str, name: str) -> bytes:
         """The output that a stage stored. NotFound when it was never stored or has expired."""
+        ...
+
+    def artefacts(self, names: Sequence[str], job_ids: Sequence[str]) -> list[dict[str, bytes]]:
+        """For each job those of the named outputs that were stored and have not expired, by name."""
         ...
 
     def events(self, job_id: str, *, after: str | None = None) -> list[JobEvent]:

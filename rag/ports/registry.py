@@ -32,6 +32,10 @@ class DocumentRegistry(Protocol):
 
     def collection(self, name: str) -> Collection | None: ...
 
+    def collections_named(self, names: Sequence[str]) -> list[Collection | None]:
+        """What :meth:`collection` returns for each of the names, asked for together."""
+        ...
+
     def collections(self) -> tuple[Collection, ...]: ...
 
     def drop_collection(self, name: str) -> Removal | None:
@@ -139,6 +143,10 @@ class DocumentRegistry(Protocol):
         ...
 
     def get(self, collection: str, document_id: str) -> Document | None: ...
+
+    def get_both(self, collection: str, document_id: str) -> tuple[Document | None, Collection | None]:
+        """What searches see of the document and of the collection at one moment."""
+        ...
 
     def parents(self, collection: str, document_ids: Iterable[str]) -> Mapping[str, str]:
         """Of those documents that were attached to a mail, its id."""

@@ -374,6 +374,9 @@ return 1
 -- == get ==
 -- ARGV: name, document
 return redis.call('HGET', records, ARGV[2])
+-- == get_both ==
+-- ARGV: name, document. Returns {its record or false, the collection's row or false}.
+return { redis.call('HGET', records, ARGV[2]), row(collection, name) }
 -- == give_up ==
 -- ARGV: name, generation, job that has it in hand
 -- From here on nobody may let it serve. Returns 1, also when it is so already; 0 when the job has it no more.

@@ -64,6 +64,12 @@ class RedisDocumentRegistry(Replacements):
         row = self._scripts.run("collection", [collection_key(name)], name)
         return collection_of(row) if row else None
 
+    def collections_named(self, names: Sequence[str]) -> list[Collection | None]:
+        asked = dict.fromkeys(names)
+        rows = self._scripts.run_each("collection", (([collection_key(name)], [name]) for name in asked))
+        found = {name: collection_of(row) if row else None for name, row in zip(asked, rows, strict=True)}
+        return [found[name] for name in names]
+
     def collections(self) -> tuple[Collection, ...]:
         """By name, ascending."""
         rows = self._scripts.run("collections", [f"{PREFIX}collections"])
@@ -169,6 +175,11 @@ class RedisDocumentRegistry(Replacements):
     def get(self, collection: str, document_id: str) -> Document | None:
         record = self._scripts.run("get", [collection_key(collection)], collection, document_id)
         return DOCUMENTS.validate_json(record) if record else None
+
+    def get_both(self, collection: str, document_id: str) -> tuple[Document | None, Collection | None]:
+        record, row = self._scripts.run("get_both", [collection_key(collection)], collection, document_id)
+        document = DOCUMENTS.validate_json(record) if record else None
+        return document, collection_of(row) if row else None
 
     def parents(self, collection: str, document_ids: Iterable[str]) -> dict[str, str]:
         asked = list(document_ids)

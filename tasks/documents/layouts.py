@@ -36,7 +36,11 @@ def embedder_for(
 
 def collection_of(tools: Toolbox, job: Job) -> Collection:
     """The job's collection. UnknownCollection when another generation serves than it was accepted for."""
-    collection = tools.documents.collection(job.collection)
+    return require_generation(job, tools.documents.collection(job.collection))
+
+
+def require_generation(job: Job, collection: Collection | None) -> Collection:
+    """``collection``, which serves now. UnknownCollection unless the job was accepted for it."""
     if collection is None or collection.generation != job.inputs["generation"]:
         raise UnknownCollection(
             f"Collection {job.collection!r} was deleted or replaced while the document was on its way"

@@ -33,7 +33,8 @@ DEEPEST = 3
 MOST = 100
 """Attachments of a mail that are read, and of all mails together that are attached to it."""
 
-_NAMED, _FORMER = "attachments", "former-attachments"
+NOTED_ATTACHMENTS = _NAMED, _FORMER = "attachments", "former-attachments"
+"""Artefacts: what is noted of a mail, and of the version that it replaces."""
 _TOO_DEEP = f"only {DEEPEST} mails within one another are read"
 _TOO_MANY = f"only {MOST} attachments are read"
 

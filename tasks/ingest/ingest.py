@@ -1,5 +1,8 @@
 """Ingestion: (fetch →) parse → embed → index. A new version shows in one step, when it is whole."""
 
+from collections.abc import Generator
+from typing import Any
+
 from rag.errors import NotFound, UnknownCollection
 from rag.model import (
     Collection,
@@ -11,27 +14,30 @@ from tasks.documents.blob_keys import discard, is_seen
 from tasks.documents.layouts import (
     collection_of,
     embedder_of,
+    require_generation,
     vectors_key,
 )
 from tasks.documents.quotas import Arrival, check_metadata, check_room, keeper_of
 from tasks.ingest.attachments import (
+    NOTED_ATTACHMENTS,
     end_unwanted,
     is_unwanted,
     note_attachments,
 )
 from tasks.ingest.parsed_text import keep_parsed, save_parsed, saved_chunks
-from tasks.ingest.points import SLICE, Content, note_slices_written, slices_written, write_slice
+from tasks.ingest.points import SLICE, WRITTEN, Content, note_slices_written, slices_written, write_slice
 from tasks.ingest.publication import document_of, end_replaced, finish, publish, result_of
 from tasks.ingest.reading import could_read_more, read_source, rules_of
 from tasks.ingest.revision import changes_nothing, is_being_changed, must_be_last, with_kept_vectors
 from tasks.ingest.sources import (
+    NOTED_SOURCE,
     Source,
     SourceNote,
     fetch_source,
     file_title_of,
     fingerprint_of,
-    note_source,
     noted_source,
+    source_note,
     source_of,
     title_without_any,
 )
@@ -64,9 +70,8 @@ def recognise(run: StageRun) -> Outcome:
 
 def _take_in(run: StageRun) -> Outcome:
     tools, job = run.tools, run.job
-    present = tools.documents.get(job.collection, job.inputs["document_id"])
-    # read after the document: else ``present`` could belong to a later generation
-    collection = collection_of(tools, job)
+    present, serving = tools.documents.get_both(job.collection, job.inputs["document_id"])
+    collection = require_generation(job, serving)
     if settled := _settle(run, collection, present):
         return settled
     try:
@@ -90,8 +95,8 @@ def _save(run: StageRun, source: Source, fingerprint: str, document: CutDocument
     digests = save_parsed(run, title, parsed.text, chunks)
     warnings = (*parsed.warnings, *note_attachments(run, source))
     size = len(source.data)
-    note_source(run, SourceNote(fingerprint, source.media_type, size, warnings, file_title, digests))
-    return Next(Stage.EMBED, size=len(chunks))
+    note = SourceNote(fingerprint, source.media_type, size, warnings, file_title, digests)
+    return Next(Stage.EMBED, size=len(chunks), saves=source_note(note))
 
 
 def _settle(run: StageRun, collection: Collection, present: Document | None) -> Outcome | None:
@@ -136,7 +141,7 @@ def embed(run: StageRun) -> Steps:
         _, chunks = saved_chunks(run, {})
     except NotFound:
         return Next(Stage.PARSE)
-    layouts = collection_of(tools, job).layouts
+    layouts = (yield from _read_collection(run)).layouts
     for start in range(0, len(chunks), SLICE):
         if run.cancelled():
             break
@@ -165,7 +170,8 @@ def index(run: StageRun) -> Steps:
     Between two slices of points, jobs of other owners have their turn.
     """
     tools, job = run.tools, run.job
-    collection = collection_of(tools, job)
+    collection = yield from _read_collection(run)
+    yield from run.load_ahead(NOTED_SOURCE, WRITTEN, *NOTED_ATTACHMENTS)
     embedded = (tools.blobs.exists(vectors_key(job, layout, 0)) for layout in collection.layouts)
     if collection.second is not None and not all(embedded):  # a layout was begun since
         return Next(Stage.EMBED, size=SLICE)
@@ -188,9 +194,13 @@ def index(run: StageRun) -> Steps:
         if collection_of(tools, job).layouts == collection.layouts:
             raise
         return Next(Stage.INDEX)  # a layout was given up, and its store dropped
-    if not run.holds():  # whoever took over needs the same points, so they stay
-        return Next(Stage.INDEX)
     return publish(run, collection, document)
+
+
+def _read_collection(run: StageRun) -> Generator[Shared, Any, Collection]:
+    """As :func:`collection_of`, but the jobs of a batch ask together."""
+    (found,) = yield Shared(run.tools.documents.collections_named, (run.job.collection,))
+    return require_generation(run.job, found)
 
 
 def _content(run: StageRun) -> Content:

@@ -14,7 +14,8 @@ from tasks.stages.stage import Shared, SharedCalls, StageRun
 SLICE = 64
 """Chunks that are embedded, stored and indexed at a time: bounds memory, and the work lost in a crash."""
 
-_WRITTEN = "written"
+WRITTEN = "written"
+"""Artefact: how far the attempt before came."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +65,7 @@ def slices_written(run: StageRun, collection: Collection) -> int:
     0 if any other attempt came between: what a failed attempt left may be removed already.
     """
     try:
-        token, numbers, slices = json.loads(run.load(_WRITTEN))
+        token, numbers, slices = json.loads(run.load(WRITTEN))
     except NotFound:
         return 0
     same = token + 1 == run.lease.token and numbers == list(numbers_of(collection))
@@ -74,4 +75,4 @@ def slices_written(run: StageRun, collection: Collection) -> int:
 def note_slices_written(run: StageRun, collection: Collection, slices: int) -> None:
     """Store for :func:`slices_written` of the next attempt how many slices were written."""
     written = [run.lease.token, list(numbers_of(collection)), slices]
-    run.save(_WRITTEN, json.dumps(written).encode())
+    run.save(WRITTEN, json.dumps(written).encode())

@@ -25,7 +25,7 @@ from tasks.documents.layouts import vectors_key
 from tasks.documents.quotas import check_metadata
 from tasks.ingest.attachments import keep_attachments
 from tasks.ingest.parsed_text import save_parsed
-from tasks.ingest.sources import SourceNote, note_source
+from tasks.ingest.sources import SourceNote, source_note
 from tasks.stages import artefacts
 from tasks.stages.run import Next, StageRun
 
@@ -90,9 +90,9 @@ def with_kept_vectors(run: StageRun, collection: Collection, present: Document) 
     digests = save_parsed(run, title, text, chunks)
     file_title = "" if job.inputs["title"] else present.searched_title
     about = present.fingerprint, present.media_type, present.size, present.warnings
-    note_source(run, SourceNote(*about, file_title, digests))
     keep_attachments(run, present)
-    return Next(Stage.INDEX, size=len(chunks))
+    saves = source_note(SourceNote(*about, file_title, digests))
+    return Next(Stage.INDEX, size=len(chunks), saves=saves)
 
 
 def _copy_vectors(run: StageRun, store: str, layout: Layout, passages: Sequence[Passage]) -> None:

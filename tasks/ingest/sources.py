@@ -17,7 +17,9 @@ from rag.text.titles import MAX_TITLE, title_of_file_name
 from tasks.documents.blob_keys import folder_of, source_key
 from tasks.stages.run import StageRun
 
-_FETCHED, _NOTED = "fetched", "source"
+_FETCHED = "fetched"
+NOTED_SOURCE = "source"
+"""Artefact: a :class:`SourceNote`."""
 
 _FIRST_WORDS = 8
 """Words of a text that become its title where it has no other."""
@@ -76,15 +78,15 @@ class SourceNote:
 _NOTES = TypeAdapter(SourceNote)
 
 
-def note_source(run: StageRun, note: SourceNote) -> None:
-    """Store the note for the index stage."""
-    run.save(_NOTED, _NOTES.dump_json(note))
+def source_note(note: SourceNote) -> dict[str, bytes]:
+    """The note as the index stage finds it, for :attr:`Next.saves`."""
+    return {NOTED_SOURCE: _NOTES.dump_json(note)}
 
 
 def noted_source(run: StageRun) -> SourceNote:
-    """The note of :func:`note_source`. NotFound without one, or for a damaged one: parsing makes it again."""
+    """The note that an earlier stage saved. NotFound without a whole one: parsing makes it again."""
     try:
-        return _NOTES.validate_json(run.load(_NOTED))
+        return _NOTES.validate_json(run.load(NOTED_SOURCE))
     except ValueError as error:
         raise NotFound(f"what is noted of the source is damaged: {error}") from error
 

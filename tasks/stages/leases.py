@@ -57,7 +57,7 @@ def take_batches(tools: Toolbox, lane: Lane, until: float) -> Iterator[list[Leas
     away.
     """
     _ring_for_abandoned(tools, lane)
-    turns, empty = Counter[Stage](), set[Stage]()
+    turns, empty, rung = Counter[Stage](), set[Stage](), False
     while len(empty) < len(lane.stages):
         over = turns and (monotonic() > until or not lane.batches)
         # In a lane of one stage, taking tells whether anything is due: a question saves a way to Redis.
@@ -74,8 +74,10 @@ def take_batches(tools: Toolbox, lane: Lane, until: float) -> Iterator[list[Leas
             empty.add(stage)
             continue
         left = [DueStage(stage, taken.left)] if taken.left else [e for e in due if e.stage is not stage]
-        if left:
+        if left and not rung:
             try_ring(lane, left[0])
+            # Whoever hears it rings in turn. Only within a lane are jobs handed on without a bell.
+            rung = len(lane.stages) == 1
         turns[stage] += 1
         yield list(taken.leases)
         empty.clear()  # the work may have handed a job on within the lane, and nothing rings for that

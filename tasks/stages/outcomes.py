@@ -166,10 +166,8 @@ def _hand_on(run: StageRun, outcome: Outcome, seconds: float) -> Ending:
 def _advance(run: StageRun, outcome: Next, seconds: float) -> Ending:
     jobs, stage, rest, why = run.tools.jobs, outcome.stage, outcome.rest, outcome.why
     told: dict[str, Any] = {"waits_for": why} if isinstance(why, str) else {"error": problem(why, run.job)}
-    if not call_with_retries(
-        run.tools,
-        lambda: jobs.advance(run.lease, stage, seconds=seconds, size=outcome.size, delay=rest, **told),
-    ):
+    told |= {"seconds": seconds, "size": outcome.size, "delay": rest, "saves": outcome.saves}
+    if not call_with_retries(run.tools, lambda: jobs.advance(run.lease, stage, **told)):
         return _leave(run)
     if rest:
         ring_for(replace(run.job, stage=stage), delay=rest)

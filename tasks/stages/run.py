@@ -1,12 +1,12 @@
 """An attempt at a stage as its work sees it, and what the work may return."""
 
-from collections.abc import Callable, Generator, Hashable, Sequence
+from collections.abc import Callable, Generator, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from threading import Event
 from time import time
 from typing import Any
 
-from rag.errors import AegisError
+from rag.errors import AegisError, NotFound
 from rag.model import EventKind, Job, Json, Lease, Progress, Stage
 from tasks.lanes import lane_of
 from tasks.toolbox import Toolbox
@@ -17,13 +17,15 @@ class Next:
     """The job goes on at ``stage``. ``size``: how much there is to do there, such as its chunks.
 
     ``rest``: seconds in which other jobs of the lane have their turn first. ``why``: what it rests for, in
-    words that follow "It waits for", or the error after which the stage is tried again.
+    words that follow "It waits for", or the error after which the stage is tried again. ``saves``: data for
+    later stages, as :meth:`StageRun.save` stores it.
     """
 
     stage: Stage
     size: int = 1
     rest: float = 0.0
     why: AegisError | str = ""
+    saves: Mapping[str, bytes] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +73,7 @@ class StageRun:
     tools: Toolbox
     lost: Event = field(default_factory=Event)
     taken_at: float = field(default_factory=time)
+    _loaded: dict[str, bytes | None] = field(default_factory=dict)
 
     @property
     def job(self) -> Job:
@@ -104,10 +107,23 @@ class StageRun:
     def save(self, name: str, data: bytes) -> None:
         """Store ``data`` for later stages of the job."""
         self._note(self.tools.jobs.put_artefact(self.lease, name, data))
+        self._loaded.pop(name, None)
+
+    def load_ahead(self, *names: str) -> "SharedCalls":
+        """Read what :meth:`load` will be asked for, together with the other jobs of the batch.
+
+        Until the attempt ends, nobody else can write it.
+        """
+        (found,) = yield Shared(self.tools.jobs.artefacts, (self.job.id,), of=(names,))
+        self._loaded.update({name: found.get(name) for name in names})
 
     def load(self, name: str) -> bytes:
         """The data that an earlier stage saved. NotFound when it is gone."""
-        return self.tools.jobs.artefact(self.job.id, name)
+        if name not in self._loaded:
+            return self.tools.jobs.artefact(self.job.id, name)
+        if (data := self._loaded[name]) is None:
+            raise NotFound(f"job {self.job.id} has no {name}")
+        return data
 
     def _note(self, still_ours: bool) -> None:
         if not still_ours:

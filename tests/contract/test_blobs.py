@@ -223,6 +223,16 @@ class TestFolder:
         blobs.delete("work/1/a")
         assert not (folder / "work").exists()
 
+    def test_what_a_killed_process_left_unfinished_hinders_nobody(self, folder: Path) -> None:
+        blobs = ObstoreBlobs(folder.as_uri())
+        blobs.put("work/1/b", b"1")
+        (folder / "work/1/a#1").write_bytes(b"unfinish")
+
+        blobs.put("work/1/a", b"whole")
+
+        assert blobs.get("work/1/a") == b"whole"
+        assert sorted(blobs.keys("work")) == ["work/1/a", "work/1/b"]
+
     def test_a_full_disk_is_told_as_that(self, tmp_path: Path) -> None:
         program = f"""
 from rag.errors import Unavailable

@@ -21,6 +21,16 @@ class TestCollections:
         assert (first.generation, first.documents, first.chunks) == (1, 0, 0)
         assert [collection.name for collection in documents.collections()] == ["docs", "new"]
 
+    def test_several_are_asked_for_together(self, documents: DocumentRegistry) -> None:
+        docs = documents.collection("docs")
+        assert documents.collections_named(["docs", "other", "docs"]) == [docs, None, docs]
+
+    def test_one_is_read_together_with_a_document(self, documents: DocumentRegistry) -> None:
+        assert documents.get_both("other", "a") == (None, None)
+        assert documents.get_both("docs", "a") == (None, documents.collection("docs"))
+        live = published(documents)
+        assert documents.get_both("docs", live.document_id) == (live, documents.collection("docs"))
+
     @pytest.mark.parametrize(("model", "dimension"), [("other", 384), (MODEL, 1024)])
     def test_another_model_or_size_conflicts(
         self, documents: DocumentRegistry, model: str, dimension: int

@@ -147,6 +147,32 @@ class TestArtefacts:
         with pytest.raises(NotFound):
             jobs.artefact(lease.job.id, "other")
 
+    def test_they_may_be_saved_with_the_step_that_ends_the_stage(self, jobs: JobStore) -> None:
+        lease = begun(jobs, accepted(jobs))
+
+        assert jobs.advance(lease, Stage.EMBED, seconds=0, saves={"note": b"\x00\xff", "other": b""})
+
+        assert jobs.artefact(lease.job.id, "note") == b"\x00\xff"
+        assert jobs.artefact(lease.job.id, "other") == b""
+
+    def test_an_attempt_that_lost_its_lease_saves_none(self, jobs: JobStore) -> None:
+        lease = begun(jobs, accepted(jobs))
+        jobs.release(lease)
+
+        assert not jobs.advance(lease, Stage.EMBED, seconds=0, saves={"note": b"1"})
+
+        assert jobs.artefacts(("note",), (lease.job.id,)) == [{}]
+
+    def test_those_of_many_jobs_are_read_together(self, jobs: JobStore) -> None:
+        first, second = (begun(jobs, accepted(jobs)) for _ in range(2))
+        jobs.put_artefact(first, "a", b"1")
+        jobs.put_artefact(first, "b", b"2")
+        jobs.put_artefact(second, "b", b"3")
+
+        found = jobs.artefacts(("a", "c", "b"), (second.job.id, first.job.id, "unknown"))
+
+        assert found == [{"b": b"3"}, {"a": b"1", "b": b"2"}, {}]
+
     def test_they_stay_for_a_retry_and_go_with_success(self, jobs: JobStore) -> None:
         lease = begun(jobs, accepted(jobs))
         jobs.put_artefact(lease, "a", b"1")
