@@ -9,7 +9,7 @@ from rag.settings.derived import MULTILINGUAL_EMBEDDING
 from rag.text.languages import ENGLISH, asked_languages, told_language
 from rag.text.scripts import FULL, NONE, model_vote
 
-BY_CHANCE: Mapping[str, float] = {"th": 0.11, "vi": -0.02, "zh": -0.04}
+BY_CHANCE: Mapping[str, float] = {"th": 0.12, "vi": -0.01, "zh": -0.03}
 """How much more of a question than ``WORDS_BY_CHANCE`` of :mod:`workers.reranking.relevance` the best of
 unrelated passages has: Thai, which counts in pieces of words, shares many of them by chance; Chinese, which
 counts in pairs of characters, and Vietnamese, which has no stretches of letters, fewer."""
