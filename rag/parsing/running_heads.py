@@ -19,6 +19,7 @@ _MOST_WORDS = 14
 _SENTENCE_ENDS = (".", "!", "?", ",", ";", ":")
 _LEAST_PAGES = 3
 _WIDEST_GAP = 2  # pages: left and right ones differ
+_NEXT_SENTENCE = re.compile(r"\. [\"'“„(]?\w")
 _NUMBER = re.compile(r"\d{1,9}")
 _PAGE_MARK = re.compile(
     r"(?:page|seite|pag|página|pagina|stránka|strona|sida|side|стр|страница)\.? ?#"
@@ -88,8 +89,8 @@ def _edge_lines(page: int, lines: Sequence[str]) -> Iterator[_Line]:
 
 def _is_prose(line: str) -> bool:
     words = line.strip(_MARKS)
-    is_sentence = words.endswith(_SENTENCE_ENDS) or ". " in words or words[:1].islower()
-    return is_sentence or len(words.split()) > _MOST_WORDS
+    is_sentence = words.endswith(_SENTENCE_ENDS) or _NEXT_SENTENCE.search(words) or words[:1].islower()
+    return bool(is_sentence) or len(words.split()) > _MOST_WORDS
 
 
 def _heads_rows(lines: Sequence[str], index: int) -> bool:

@@ -10,7 +10,8 @@ A passage has a term for everything in it. The question chooses what counts, and
   language has the stems of every language. English stop words count when they name something in
   capitals ("vitamin A", "the US plant"), or when the question has nothing else;
 - **identifiers** (``rag.text.identifiers``) as a whole; the words inside them count little;
-- **stretches of four letters** in every language but English: they meet in compounds and endings;
+- **stretches of four letters**, the edges of the word among them, in every language but English: they meet
+  in compounds and endings;
 - in scripts without spaces, pairs or threes of characters instead of words;
 - in Vietnamese, whose words have several syllables, syllables with their tones, and pairs of them.
 """
@@ -48,7 +49,7 @@ _OF_PART = 0.25
 """What a word counts that a question has only inside an identifier, where a word counts 1."""
 
 _OF_WIDER = 0.5
-_OF_STRETCH = 0.2
+_OF_STRETCH = 0.3
 _OF_PAIR = 0.5
 _STRETCH = 4  # letters
 _LONGEST_CACHED = 64
@@ -68,7 +69,8 @@ def encode_passage(text: str) -> SparseVector:
     words = runs(folded(text))
     length = sum(words_in(word) for word in words if word not in STOP_WORDS)
     longer = K1 * (1 - B + B * length / AVERAGE_TERMS)
-    return _sparse({term: n * (K1 + 1) / (n + longer) for term, n in _terms(text, words).items()})
+    terms = _terms(text, words, told_language(text))
+    return _sparse({term: n * (K1 + 1) / (n + longer) for term, n in terms.items()})
 
 
 def encode_question(text: str) -> SparseVector:
@@ -82,7 +84,13 @@ def encode_question(text: str) -> SparseVector:
 
 def term_counts(text: str) -> Counter[int]:
     """How often a passage has each term, by the term's id: 32 bits, the same in every process."""
-    return _terms(text, runs(folded(text)))
+    return _terms(text, runs(folded(text)), told_language(text))
+
+
+def terms_of_parts(text: str, parts: Sequence[str]) -> list[AbstractSet[int]]:
+    """The terms of each of the ``parts`` of ``text``, in the language of the whole."""
+    language = told_language(text)
+    return [_terms(part, runs(folded(part)), language).keys() for part in parts]
 
 
 def coverage(asked: Sequence[Feature], there: AbstractSet[int]) -> float:
@@ -136,8 +144,8 @@ def _features_of_syllables(text: str, inside: AbstractSet[str]) -> list[Feature]
     return found + [_feature(pair, weight=_OF_PAIR) for pair in _pairs(syllables)]
 
 
-def _terms(text: str, words: Sequence[str]) -> Counter[int]:
-    plain, language = folded(text), told_language(text)
+def _terms(text: str, words: Sequence[str], language: str | None) -> Counter[int]:
+    plain = folded(text)
     terms = Counter(chain.from_iterable(_ids_of_word(word, language) for word in words))
     terms.update(map(_id, capital_stop_words(plain)))
     known = frozenset(words)
@@ -167,10 +175,13 @@ def _cached_ids(word: str, language: str | None) -> tuple[int, ...]:
 
 
 def _stretches(word: str) -> list[str]:
-    """Marked, so that none is taken for a word. A word as short as a stretch has none."""
-    if len(word) <= _STRETCH or len(word) > _LONGEST_CACHED or word.isdigit():
+    """Of a word with its edges, so that beginnings and endings meet those of other words, also of short ones.
+
+    Marked, so that none is taken for a word.
+    """
+    if len(word) > _LONGEST_CACHED or word.isdigit() or len(word) + 2 <= _STRETCH:
         return []
-    return ["#" + piece for piece in stretches(word, _STRETCH)]
+    return ["#" + piece for piece in stretches(f"^{word}$", _STRETCH)]
 
 
 def _syllables(text: str) -> list[str]:

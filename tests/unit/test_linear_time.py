@@ -112,6 +112,7 @@ from workers.generation.extractive import ExtractiveGenerator
 from workers.generation.reasoning import Piece, ReasoningParser
 from workers.jina import errors as jina_errors
 from workers.recognition.scripts import has_unknown_letters
+from workers.reranking import pins
 
 ROOT = Path(__file__).parents[2]
 PARTS = ("rag", "tasks", "workers", "beat", "api", "cli")
@@ -435,6 +436,10 @@ COVERED: Mapping[str, Mapping[str, Reads]] = {
     "workers.generation.scoring": {"answer": asked},
     "workers.generation.statements": {"statements": statements.statements},
     "workers.generation.reasoning": {"a model's words": said},
+    "workers.reranking.pins": {
+        "question": lambda text: pins.pinned_shares(f"The latest {text}", [passage(text)], ()),
+        "name": pins._period,
+    },
     "workers.embedding.minilm": {"tokens": lambda text: minilm.token_spans(tokenizer(), text)},
     "workers.embedding.e5.tokenizer": {
         "tokens": lambda text: e5_tokenizer.token_ids(unigrams(), "passage", text)

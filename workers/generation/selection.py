@@ -13,7 +13,7 @@ from workers.generation.quotes import Quote
 
 _MOST_QUOTES = 3
 _MOST_ALIKE = 6
-_ENOUGH = 0.6
+_ENOUGH = 0.75
 _FLAT = 0.2
 _AS_GOOD = 1.5
 """Natural logarithm of how many times likelier the best quote may be than one that is named beside it."""

@@ -23,12 +23,13 @@ from rag.settings.derived import MULTILINGUAL_EMBEDDING
 from rag.text.asking import without_asking
 from rag.text.context import context_of
 from rag.text.languages import asked_languages
-from rag.text.lexical import coverage, question_features, term_counts
+from rag.text.lexical import coverage, question_features, terms_of_parts
+from rag.text.sentences import sentences
 from workers.reranking.asking import plainly
 from workers.reranking.meaning import relevances_by_meaning
 from workers.reranking.relevance import Evidence, relevances
 from workers.reranking.votes import vote_on
-from workers.reranking.words import absent_kinds, agreements, rare_coverages
+from workers.reranking.words import absent_kinds, agreements, coverages
 
 MOST_TOKENS = 64
 """Only a question's heaviest tokens are compared: 512 took 1.4 s of processor time for 100 passages."""
@@ -68,12 +69,13 @@ class LateInteraction:
     def _compared(self, request: RerankRequest) -> list[Evidence]:
         question, dense = request.question, request.query.dense
         tokens, weights = heaviest_tokens(request.query)
-        terms = [self._terms(each) for each in request.candidates]
+        parts = [self._terms_of_sentences(each) for each in request.candidates]
+        terms = [frozenset[int]().union(*each) for each in parts]
         asked = question_features(question)
         told = question_features(without_asking(question), languages=asked_languages(question))
         similarities = [_similarity(each, tokens) for each in request.candidates]
         passages = [each.hit.passage for each in request.candidates]
-        words = zip(rare_coverages(told, terms), agreements(question, passages, self.fields), strict=True)
+        words = zip(coverages(told, parts), agreements(question, passages, self.fields), strict=True)
         compared = zip(request.candidates, similarities, terms, words, strict=True)
         return [
             Evidence(
@@ -82,7 +84,8 @@ class LateInteraction:
                 cosine=float(dense @ _dense(candidate)),
                 maxsim=maxsim_of(similarity, weights),
                 coverage=coverage(asked, there),
-                words=share,
+                words=share.whole,
+                together=share.sentence,
                 agreement=agreement,
                 similarity=similarity,
                 weights=weights,
@@ -90,9 +93,12 @@ class LateInteraction:
             for candidate, similarity, there, (share, agreement) in compared
         ]
 
-    def _terms(self, candidate: Candidate) -> AbstractSet[int]:
+    def _terms_of_sentences(self, candidate: Candidate) -> list[AbstractSet[int]]:
+        """The terms of the passage's context, then those of each of its sentences, rows and items."""
         passage = candidate.hit.passage
-        return term_counts("\n".join((*context_of(passage, self.fields), passage.text))).keys()
+        context, text = "\n".join(context_of(passage, self.fields)), passage.text
+        parts = [text[part.start : part.end] for part in sentences(text)]
+        return terms_of_parts(f"{context}\n{text}", [context, *parts])
 
     @cached_property
     def _embedder(self) -> Embedder:

@@ -35,10 +35,11 @@ cross-validated by article (``docs/decisions/0006-retrieval.md``)."""
 LATE = 1.0
 LOGIT = 0.8
 PINNED = 2.0
+TOGETHER = 4.0
 """The order of passages whose language the models read (``docs/decisions/0051-cross-encoder.md``)."""
 
 RETRIEVAL = 0.3
-WORDS = 5.0
+WORDS = 2.5
 LOGIT_IN_PART = 0.3
 """The order of passages in other languages: late interaction harms it there."""
 
@@ -56,7 +57,7 @@ LATE_ANSWERED = -0.9
 SHORT = 200  # characters
 OF_COSINE, COSINE_BY_CHANCE = 15.0, 0.40
 STRENGTH_IN_PART, WORDS_IN_PART, IN_PART_OFFSET = 0.15, 6.7, -2.5
-WORDS_ALONE, WORDS_BY_CHANCE = 13.0, 0.25
+WORDS_ALONE, WORDS_BY_CHANCE = 13.0, 0.26
 OFFSET = -1.1
 """Log-odds that the passages answer.
 
@@ -82,7 +83,8 @@ class Evidence:
 
     ``retrieval``: the score of the search. ``cosine``: of the dense vectors. ``maxsim``: late interaction's.
     ``coverage``: the share of the question's terms that the passage or its context contains. ``words``:
-    the same, weighed by rarity among the candidates. ``agreement``: see
+    the same, weighed by rarity among the candidates. ``together``: the most of that which one sentence of the
+    passage has. ``agreement``: see
     :func:`workers.reranking.words.agreements`. ``pinned``: see
     :func:`workers.reranking.pins.pinned_shares`. ``logit``: the cross-encoder's; None where it did not
     read the passage. ``strength``: that of the strongest reading, see :func:`strength_of`. ``similarity``:
@@ -96,6 +98,7 @@ class Evidence:
     maxsim: float
     coverage: float
     words: float = 0.0
+    together: float = 0.0
     agreement: float = 0.0
     pinned: float = 0.0
     logit: float | None = None
@@ -136,9 +139,10 @@ def strength_of(logit: float, characters: int) -> float:
 
 def promise(candidate: Evidence, vote: float) -> float:
     """What a candidate promises before the cross-encoder reads it; a higher one is better."""
+    agreed = TOGETHER * candidate.together + candidate.agreement
     if vote < FULL:
-        return RETRIEVAL * candidate.retrieval + WORDS * candidate.words + candidate.agreement
-    return LATE * late_score(candidate) + PINNED * candidate.pinned + candidate.agreement
+        return RETRIEVAL * candidate.retrieval + WORDS * candidate.words + agreed
+    return LATE * late_score(candidate) + PINNED * candidate.pinned + agreed
 
 
 def late_score(candidate: Evidence) -> float:

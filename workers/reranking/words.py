@@ -1,8 +1,10 @@
 """What passages have of a question's words, and of what it pins down."""
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
+from itertools import chain
 from math import log
 
 from rag.model import Passage
@@ -17,7 +19,7 @@ AGREES: Mapping[Kind, float] = {
     Kind.NUMBER: 3.0,
     Kind.YEAR: 3.0,
     Kind.CAPITALS: 1.0,
-    Kind.FULL_NAME: 2.0,
+    Kind.FULL_NAME: 1.0,
 }
 """What the log-odds gain when a passage has what the question pins down. The words of a name are
 words like others, a whole name is not: of 600 rows some have its first name, others its last."""
@@ -45,19 +47,45 @@ def _weight(pinned: Pinned) -> float:
     return AGREES[Kind.CODE if is_code else pinned.kind]
 
 
-def rare_coverages(asked: Sequence[Feature], there: Sequence[AbstractSet[int]]) -> list[float]:
-    """For each passage, the share of what is asked that it has, 0 to 1; what few passages have weighs more.
+@dataclass(frozen=True, slots=True)
+class Coverage:
+    """The share of what is asked, 0 to 1, that a passage has, and that one of its sentences has."""
 
-    ``there``: the terms of each passage.
+    whole: float
+    sentence: float
+
+
+def coverages(asked: Sequence[Feature], parts: Sequence[Sequence[AbstractSet[int]]]) -> list[Coverage]:
+    """For each passage how much it has of what is asked; what few passages have weighs more.
+
+    ``parts``: the terms of each passage's context, which are those of each of its sentences as well, and
+    then of its sentences.
     """
-    met = [[not terms.isdisjoint(feature.ids) for feature in asked] for terms in there]
-    counts = Counter(place for each in met for place, is_met in enumerate(each) if is_met)
+    places = defaultdict[int, set[int]](set)
+    for place, feature in enumerate(asked):
+        for term in feature.ids:
+            places[term].add(place)
+    met = [[_met(places, terms) for terms in passage] for passage in parts]
+    wholes = [frozenset[int]().union(*passage) for passage in met]
+    counts = Counter(chain.from_iterable(wholes))
     weights = [
-        feature.weight * log(1 + (len(there) + 1) / (counts[place] + 0.5))
+        feature.weight * log(1 + (len(parts) + 1) / (counts[place] + 0.5))
         for place, feature in enumerate(asked)
     ]
-    whole = sum(weights) or 1.0
-    return [sum(w for w, is_met in zip(weights, each, strict=True) if is_met) / whole for each in met]
+    total = sum(weights) or 1.0
+
+    def share(places: AbstractSet[int]) -> float:
+        return sum(weights[place] for place in sorted(places)) / total
+
+    return [
+        Coverage(share(whole), max((share(context | each) for each in sentences), default=share(context)))
+        for whole, (context, *sentences) in zip(wholes, met, strict=True)
+    ]
+
+
+def _met(places: Mapping[int, AbstractSet[int]], terms: AbstractSet[int]) -> frozenset[int]:
+    """Which of what is asked the ``terms`` have. ``places``: of each term that is asked for."""
+    return frozenset(chain.from_iterable(places[term] for term in places.keys() & terms))
 
 
 def absent_kinds(

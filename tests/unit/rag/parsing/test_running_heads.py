@@ -22,6 +22,12 @@ def test_heads_and_feet_that_repeat_go():
     assert bodies(without_running_heads(written)) == [f"{BODY} {n}" for n in range(1, 6)]
 
 
+def test_a_name_with_a_stop_is_no_sentence_and_its_foot_goes():
+    written = pages(*(f"{BODY} {n}\n\nHarbour Inc. | Q1 2023 Form 7-B | {n + 6}" for n in range(1, 6)))
+
+    assert bodies(without_running_heads(written)) == [f"{BODY} {n}" for n in range(1, 6)]
+
+
 def test_left_and_right_pages_have_heads_of_their_own():
     written = pages(*(f"{('Cranes', 'Handbook')[n % 2]}\n{BODY} {n}" for n in range(8)))
 

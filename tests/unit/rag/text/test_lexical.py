@@ -15,6 +15,7 @@ from rag.text.lexical import (
     encode_question,
     question_features,
     term_counts,
+    terms_of_parts,
 )
 
 
@@ -110,9 +111,9 @@ def test_ids_are_the_same_in_another_process() -> None:
 
 
 def test_long_passages_saturate() -> None:
-    once, often = (encode_passage("word " * n).values[0] for n in (1, 10_000))
+    once, often = (encode_passage("the word " * n).values.max() for n in (1, 10_000))
     assert once < often < K1 + 1
-    assert math.isclose(term_counts("word " * 10_000).total(), 10_000)
+    assert math.isclose(term_counts("the word " * 10_000).total(), 20_000)
 
 
 @pytest.mark.parametrize(
@@ -145,3 +146,18 @@ def test_english_passages_have_no_stretches_of_letters() -> None:
     english, german = "The lighthouse keeper is here.", "Der Leuchtturmwärter ist nicht hier."
     assert len(term_counts(english)) == 5
     assert len(term_counts(german)) > 15
+
+
+def test_words_with_the_same_beginning_meet_though_they_are_short_and_have_no_stem_in_common() -> None:
+    question, there = "Wo ist das Bad?", "Die Badewanne ist nicht hier."
+    assert score(question, there) > score(question, "Die Garage ist nicht hier.")
+
+
+def test_parts_have_the_terms_of_the_language_of_the_whole() -> None:
+    german = "Der Leuchtturmwärter ist nicht hier. Die Leuchttürme und der Hafen sind es."
+    first, second = german.split(". ")
+
+    whole, parts = term_counts(german).keys(), terms_of_parts(german, [first, second])
+
+    assert parts[0] | parts[1] == whole
+    assert parts[0] - parts[1]

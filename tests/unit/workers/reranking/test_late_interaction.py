@@ -51,7 +51,7 @@ def test_every_feature_raises_relevance() -> None:
         candidate(angle=0.2),
         candidate(angle=1.5, axes=slice(0, 4)),
         candidate("A steam engine.", angle=1.5),
-        candidate(angle=1.5, title="Steam engines"),
+        candidate(angle=1.5, title="Steam engine"),
     )
     # then each is more relevant than none
     assert plain < min(close, tokens, words)

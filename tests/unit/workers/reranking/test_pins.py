@@ -1,5 +1,7 @@
 """What a question pins down: words that name some of the documents found, and not the others."""
 
+import pytest
+
 from rag.model import Passage
 from workers.reranking.pins import pinned_shares
 
@@ -34,3 +36,22 @@ def test_the_files_name_and_named_metadata_pin_as_titles_do() -> None:
     ]
     assert pinned_shares("Is the AQ-100 waterproof?", found, ("product",)) == [1.0, 0.0]
     assert pinned_shares("Is model 200 waterproof?", found, ("product",)) == [0.0, 1.0]
+
+
+@pytest.mark.parametrize(
+    ("titles", "newest"),
+    [
+        (("2022 Q3 sales", "2023 Q1 sales", "2022 Q4 sales"), [0.0, 1.0, 0.0]),
+        (("Sales, Q3 2023", "Sales, Q1 2023", "Sales, Q4 2022"), [1.0, 0.0, 0.0]),
+        (("minutes 2026-03-02", "minutes 2026-03-11", "minutes"), [0.0, 1.0, 0.0]),
+        (("Handbook A", "Handbook B", "Handbook C"), [0.0, 0.0, 0.0]),
+        (("Sales 2023", "Costs 2023", "Profits 2023"), [0.0, 0.0, 0.0]),
+    ],
+)
+def test_the_newest_is_the_document_whose_name_has_the_newest_period(
+    titles: tuple[str, ...], newest: list[float]
+) -> None:
+    found = [passage(title, title) for title in titles]
+    assert pinned_shares("What was said of it in the latest one?", found, ()) == newest
+    assert pinned_shares("Was wurde zuletzt im neuesten gesagt?", found, ()) == newest
+    assert pinned_shares("What was said of it?", found, ()) == [0.0] * 3

@@ -5,13 +5,13 @@ import pytest
 
 from rag.model import Candidate, Embedding, Hit, Passage
 from rag.ports import RerankRequest
-from rag.text.lexical import question_features, term_counts
+from rag.text.lexical import question_features, term_counts, terms_of_parts
 from rag.text.pinned import Kind
 from rag.text.scripts import FULL, NONE
 from workers.reranking.asking import plainly
 from workers.reranking.stretches import nearest_stretches
 from workers.reranking.votes import vote_on
-from workers.reranking.words import absent_kinds, rare_coverages
+from workers.reranking.words import absent_kinds, coverages
 
 TEXT = "We open at nine. Dogs may come in. Lost keys cost 35 euros. Heating starts in October. Bring a torch."
 
@@ -58,11 +58,40 @@ def test_given_fewer_token_vectors_than_tokens_then_later_stretches_rate_zero() 
 
 def test_given_a_word_that_few_passages_have_then_it_counts_more() -> None:
     asked = question_features("pump pressure")
-    there = [term_counts(text).keys() for text in ("pump", "pump", "pump", "pressure")]
+    there = [[frozenset[int](), term_counts(text).keys()] for text in ("pump", "pump", "pump", "pressure")]
 
-    common, *_, rare = rare_coverages(asked, there)
+    common, *_, rare = coverages(asked, there)
 
-    assert rare > common > 0
+    assert rare.whole > common.whole > 0
+
+
+def test_given_words_in_one_sentence_then_they_count_more_than_in_several() -> None:
+    asked = question_features("What is the pump pressure?")
+    passages = [
+        ("", "The pump stops.", "The pressure falls."),
+        ("", "The pump has no pressure.", "It stops."),
+    ]
+    there = [terms_of_parts(" ".join(parts), parts) for parts in passages]
+
+    apart, together = coverages(asked, there)
+
+    assert apart.whole == together.whole == together.sentence == 1.0
+    assert 0 < apart.sentence < 1
+
+
+def test_given_words_above_the_text_then_each_sentence_has_them() -> None:
+    asked = question_features("pump pressure")
+    there = [terms_of_parts("Pump\nThe pressure falls.", ["Pump", "It stops.", "The pressure falls."])]
+
+    (found,) = coverages(asked, there)
+
+    assert found.sentence == 1.0
+
+
+def test_given_a_passage_without_a_sentence_then_its_context_is_what_it_has() -> None:
+    (found,) = coverages(question_features("pump pressure"), [terms_of_parts("Pump", ["Pump"])])
+
+    assert found.whole == found.sentence > 0
 
 
 @pytest.mark.parametrize(

@@ -115,3 +115,13 @@ def test_given_few_passages_to_choose_from_then_the_same_logit_answers_more_sure
 
     assert of_two > UNRELATED_BELOW > of_many
     assert relevances(unrelated, searched=1) == relevances(unrelated)
+
+
+@pytest.mark.parametrize("vote", VOTES)
+def test_given_the_words_together_in_a_sentence_then_a_passage_comes_before_one_that_scatters_them(
+    vote: float,
+) -> None:
+    scattered = evidence(3.0)
+    rated = relevances([scattered, replace(scattered, together=0.9)], vote)
+
+    assert rated[1] > rated[0]
