@@ -154,8 +154,8 @@ class TestOnTheirWay:
         ingested(tools, desk, "buoy", text=STRIPED)
         job_id, restore = brought(desk, "buoy", RED), restoring(desk)
         until(tools, restore, Stage.SWITCH)
-        switched = before_first(tools.documents.get, lambda: until(tools, restore, Stage.REPLAY))
-        monkeypatch.setattr(tools.documents, "get", switched)
+        switched = before_first(tools.documents.get_both, lambda: until(tools, restore, Stage.REPLAY))
+        monkeypatch.setattr(tools.documents, "get_both", switched)
 
         assert step(tools, job_id).state is JobState.FAILED
 
