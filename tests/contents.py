@@ -28,12 +28,12 @@ def hits_of(tools: Toolbox, collection: str, questions: Iterable[SearchQuery]) -
 
 
 def assert_same_hits(found: Hits, before: Hits) -> None:
-    """The same chunks in the same order; of scores the last bits may differ, as sums of the engine do."""
+    """The same chunks in the same order; of scores the last bits may differ: the engine sums hundreds of terms in 32 bits."""
     assert [[chunk for chunk, _ in hits] for hits in found] == [
         [chunk for chunk, _ in hits] for hits in before
     ]
     scores = [score for hits in before for _, score in hits]
-    assert [score for hits in found for _, score in hits] == pytest.approx(scores, rel=1e-6)
+    assert [score for hits in found for _, score in hits] == pytest.approx(scores, rel=1e-5)
 
 
 def total(parts: Mapping[DocumentVersion, ContentDigest]) -> ContentDigest:
