@@ -28,7 +28,10 @@ def hits_of(tools: Toolbox, collection: str, questions: Iterable[SearchQuery]) -
 
 
 def assert_same_hits(found: Hits, before: Hits) -> None:
-    """The same chunks in the same order; of scores the last bits may differ: the engine sums hundreds of terms in 32 bits."""
+    """The same chunks in the same order.
+
+    Of scores the last bits may differ: the engine sums hundreds of terms in 32 bits, in no certain order.
+    """
     assert [[chunk for chunk, _ in hits] for hits in found] == [
         [chunk for chunk, _ in hits] for hits in before
     ]
