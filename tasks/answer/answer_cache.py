@@ -20,7 +20,7 @@ from tasks.answer.results import is_not_found, with_times
 from tasks.documents.layouts import tenant_of
 from tasks.stages.run import Done, StageRun
 
-RECIPE = 6
+RECIPE = 7
 """To be increased with every change to how passages are found, weighed, cited and given to a model."""
 
 _KEY = "answer_key"
