@@ -30,7 +30,7 @@ def reading(url: str, jobs: Sequence[str], readers: int) -> Iterator[Future[floa
     """
     with ExitStack() as open_streams, ThreadPoolExecutor(1) as pool:
         streams = [
-            open_streams.enter_context(_opened(url, _followed(jobs, reader, readers)))
+            open_streams.enter_context(_open_stream(url, _followed(jobs, reader, readers)))
             for reader in range(readers)
         ]
         for stream in streams:
@@ -43,7 +43,7 @@ def _followed(jobs: Sequence[str], reader: int, readers: int) -> list[str]:
     return [jobs[(first + n) % len(jobs)] for n in range(min(JOBS_EACH, len(jobs)))]
 
 
-def _opened(url: str, jobs: Sequence[str]) -> socket.socket:
+def _open_stream(url: str, jobs: Sequence[str]) -> socket.socket:
     server = urlsplit(url)
     query = urlencode([("job", job) for job in jobs])
     stream = socket.create_connection((server.hostname, server.port), timeout=_HEAD_SECONDS)

@@ -106,7 +106,7 @@ class DurableJobStore(RedisJobStore):
     ) -> bool:
         """Callers that wait hear of the end before its entry is written."""
         told = seconds, dumped(result), dumped(error)
-        answer = self._finished(lease, state, *told, tally=tally or {})
+        answer = self._write_end(lease, state, *told, tally=tally or {})
         if not answer:
             return False
         ended = self._ended(lease.job) if answer == 1 else (lease.job, partial(fields_of, answer))

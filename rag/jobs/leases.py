@@ -79,9 +79,9 @@ class Work(JobScripts):
         tally: Mapping[str, int] | None = None,
     ) -> bool:
         told = seconds, dumped(result), dumped(error)
-        return bool(self._finished(lease, state, *told, tally=tally or {}))
+        return bool(self._write_end(lease, state, *told, tally=tally or {}))
 
-    def _finished(
+    def _write_end(
         self,
         lease: Lease,
         state: JobState,

@@ -20,7 +20,7 @@ from rag.model import DueStage, Lease, Stage
 from rag.ports import Bounds, Taken
 from rag.telemetry import tracing
 from tasks.app import app
-from tasks.lanes import Lane, lane_of
+from tasks.lanes import Lane
 from tasks.publishing.bells import try_ring
 from tasks.stages.run import StageRun
 from tasks.toolbox import Toolbox
@@ -56,7 +56,6 @@ def take_batches(tools: Toolbox, lane: Lane, until: float) -> Iterator[list[Leas
     whose job has waited longest. ``until``: of :func:`last_begin`. Raises Transient while the records are
     away.
     """
-    _ring_for_abandoned(tools, lane)
     turns, empty, rung = Counter[Stage](), set[Stage](), False
     while len(empty) < len(lane.stages):
         over = turns and (monotonic() > until or not lane.batches)
@@ -81,17 +80,6 @@ def take_batches(tools: Toolbox, lane: Lane, until: float) -> Iterator[list[Leas
         turns[stage] += 1
         yield list(taken.leases)
         empty.clear()  # the work may have handed a job on within the lane, and nothing rings for that
-
-
-def _ring_for_abandoned(tools: Toolbox, lane: Lane) -> None:
-    """Ring for what an earlier pool process of this worker followed up into another lane, and died of.
-
-    A worker of several lanes, which follows up in its own ones, has a solo pool: no process before it, and
-    canaries for all of them.
-    """
-    if lane.pool == "prefork" and tools.follow_ups and tools.follow_ups.isdisjoint(lane.stages):
-        for due in _find_due(tools, tuple(tools.follow_ups)):
-            try_ring(lane_of(due.stage), due)
 
 
 def _find_due(tools: Toolbox, stages: Sequence[Stage]) -> Sequence[DueStage]:

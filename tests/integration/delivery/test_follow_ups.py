@@ -13,9 +13,8 @@ from tasks.publishing.bells import announce
 from tasks.stages import follow_up as follow_ups
 from tasks.stages.run import Done, Next, Outcome, StageRun, Work
 from tasks.stages.stage import deliver
-from tests.deliveries import begin, bells_in, job_of, working
+from tests.deliveries import bells_in, job_of, working
 from tests.integration.conftest import send_to
-from tests.system.running import until
 from workers.tools import Tools
 
 RERANK, GENERATE = lane_of(Stage.RERANK), lane_of(Stage.GENERATE)
@@ -181,19 +180,3 @@ def test_an_attempt_that_fails_is_tried_again_in_its_own_lane(tools: Tools) -> N
 
     record = job_of(tools, job.id)
     assert (record.state, record.stage, record.attempts) == (JobState.QUEUED, Stage.GENERATE, 1)
-
-
-def test_a_fresh_pool_process_rings_at_once_for_what_its_forerunner_followed_up_and_died_of(
-    valkey: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Before the lease ends: the worker itself lives, so it knows that nobody holds the job."""
-    send_to(monkeypatch, valkey)
-    tools = Tools(Settings(redis_url=valkey, aegis_home=tmp_path), follow_ups=(Stage.INDEX,))
-    monkeypatch.setattr(app, "toolbox", tools, raising=False)
-    job = accepted(tools, Stage.INDEX)
-    assert begin(tools.jobs, job.id, Stage.INDEX, lease_seconds=600, worker=tools.worker)
-
-    deliver(tools, lane_of(Stage.EMBED))
-
-    assert job_of(tools, job.id).state is JobState.QUEUED
-    until(lambda: bells_in(lane_of(Stage.INDEX)) == 1, 5)
